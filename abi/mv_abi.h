@@ -1,0 +1,492 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The hypercall ABI between software in a VM and MicroV: Mv#1 of the published
+ * MicroV Hypercall Specification, and what MicroV adds to it (marked OURS).
+ *
+ * This header is the only source: shim, microv, the tests and ABI.md all come
+ * from it.  It needs nothing but fixed-width integers, so that it compiles in
+ * the Linux kernel, freestanding and in user space.
+ */
+#ifndef MV_ABI_H
+#define MV_ABI_H
+
+#ifdef __KERNEL__
+#include <linux/types.h>
+#include <linux/build_bug.h>
+typedef u8 mv_u8;
+typedef u16 mv_u16;
+typedef u32 mv_u32;
+typedef u64 mv_u64;
+#else
+#include <stddef.h>
+#include <stdint.h>
+typedef uint8_t mv_u8;
+typedef uint16_t mv_u16;
+typedef uint32_t mv_u32;
+typedef uint64_t mv_u64;
+#endif
+
+#define MV_ABI_ASSERT(e) _Static_assert(e, #e)
+#define MV_ABI_SIZE(type, size) MV_ABI_ASSERT(sizeof(type) == (size))
+#define MV_ABI_OFFSET(type, field, off) MV_ABI_ASSERT(__builtin_offsetof(type, field) == (off))
+
+#define MV_PAGE_SIZE 0x1000ULL
+
+/*
+ * Hypercall convention (spec 2.4, 2.5): VMMCALL from 64-bit kernel mode with
+ *   RAX = signature | flags | op | index, R10..R13 = REG0..REG3
+ * returns RAX = mv_status_t, R10..R13 = REG0..REG3.
+ */
+#define MV_HYPERCALL_SIG_VAL 0x764D000000000000ULL
+#define MV_HYPERCALL_SIG_MASK 0xFFFF000000000000ULL
+#define MV_HYPERCALL_FLAGS_MASK 0x0000FFFF00000000ULL
+#define MV_HYPERCALL_FLAGS_SCC 0x0000000100000000ULL
+#define MV_HYPERCALL_OPCODE_NOSIG_MASK 0x00000000FFFF0000ULL
+#define MV_HYPERCALL_INDEX_MASK 0x000000000000FFFFULL
+
+/* The value of RAX that asks for operation `op`, index `idx`. */
+#define MV_HYPERCALL(op, idx) (MV_HYPERCALL_SIG_VAL | ((mv_u64)(op) << 16) | (idx))
+
+/* Status codes (spec 2.3). */
+typedef mv_u64 mv_status_t;
+
+#define MV_STATUSES(X)                                                                             \
+	X(SUCCESS, 0x0000000000000000, MV, "the hypercall succeeded")                              \
+	X(FAILURE_UNKNOWN, 0xDEAD000000010001, MV,                                                 \
+	  "an error without a code of its own: no shared page, a bad list in the shared page, no ID left") \
+	X(FAILURE_UNSUPPORTED, 0xDEAD000000020001, MV, "no such hypercall")                        \
+	X(FAILURE_INVALID_HANDLE, 0xDEAD000000040001, MV, "REG0 is not the caller's open handle")  \
+	X(FAILURE_NO_MEMORY, 0xDEAD000000080001, OURS,                                             \
+	  "the VM's pool is short of pages; REG0 = how many more to donate before trying again")   \
+	X(FAILURE_BUSY, 0xDEAD000000100001, OURS, "the VS runs on another PP")                     \
+	X(INVALID_PERM_DENIED, 0xDEAD000000010002, MV, "not allowed to this VM")                   \
+	X(INVALID_INPUT_REG0, 0xDEAD000000010003, MV, "input REG0 is invalid")                     \
+	X(INVALID_INPUT_REG1, 0xDEAD000000020003, MV, "input REG1 is invalid")                     \
+	X(INVALID_INPUT_REG2, 0xDEAD000000040003, MV, "input REG2 is invalid")                     \
+	X(INVALID_INPUT_REG3, 0xDEAD000000080003, MV, "input REG3 is invalid")                     \
+	X(INVALID_OUTPUT_REG0, 0xDEAD000000100003, MV, "output REG0 is invalid")                   \
+	X(INVALID_OUTPUT_REG1, 0xDEAD000000200003, MV, "output REG1 is invalid")                   \
+	X(INVALID_OUTPUT_REG2, 0xDEAD000000400003, MV, "output REG2 is invalid")                   \
+	X(INVALID_OUTPUT_REG3, 0xDEAD000000800003, MV, "output REG3 is invalid")                   \
+	X(RETRY_CONTINUATION, 0xDEAD000000100004, MV,                                              \
+	  "not finished: execute the same hypercall with the same inputs again")                   \
+	X(RETRY_CONTINUATION_SCC, 0xDEAD000000200004, MV,                                          \
+	  "not finished: execute the same hypercall again when ready (never returned yet)")        \
+	X(EXIT_FAILURE, 0xDEAD000000010005, MV, "mv_vs_op_run: the guest could not be run on")     \
+	X(EXIT_UNKNOWN, 0xDEAD000000020005, MV,                                                    \
+	  "mv_vs_op_run: an exit that nobody can serve; mv_exit_unknown_t says more")
+
+#define MV_STATUS_ENUM(name, val, origin, doc) static const mv_status_t MV_STATUS_##name __attribute__((unused)) = val##ULL;
+MV_STATUSES(MV_STATUS_ENUM)
+#undef MV_STATUS_ENUM
+
+/* IDs, versions and limits (spec 1.5, 2.7). */
+#define MV_INVALID_ID 0xFFFFU
+#define MV_SELF_ID 0xFFFEU
+#define MV_ALL_ID 0xFFFDU
+#define MV_BS_PPID 0U
+#define MV_ROOT_VMID 0U
+#define MV_SPEC_ID1_VAL 0x3123764DU
+#define MV_SPEC_ID1_MASK 0x2U
+#define MV_ALL_SPECS_SUPPORTED_VAL 0x2U
+#define MV_INVALID_VERSION 0x80000000U
+#define MV_INVALID_HANDLE 0xFFFFFFFFFFFFFFFFULL
+/* OURS: most VMs (the root VM is one of them), VPs of one VM, VPs (and VSs) in all. */
+#define MV_MAX_VMS 128U
+#define MV_MAX_VPS_PER_VM 256U
+#define MV_MAX_PPS 256U
+#define MV_MAX_VSS (MV_MAX_VMS * MV_MAX_VPS_PER_VM)
+
+/* Groups of operations: X(GROUP, group, op) */
+#define MV_OPS(X)                                                                                  \
+	X(ID, id, 0x0) X(HANDLE, handle, 0x1) X(DEBUG, debug, 0x2) X(PP, pp, 0x3) X(VM, vm, 0x4)   \
+	X(VP, vp, 0x5) X(VS, vs, 0x6)
+
+#define MV_OPS_ENUM(GROUP, group, op) MV_##GROUP##_OP = op,
+enum mv_op { MV_OPS(MV_OPS_ENUM) };
+#undef MV_OPS_ENUM
+
+/*
+ * Every hypercall: X(GROUP, group, index, NAME, name, origin, state, in, out, errors, doc)
+ *   origin  MV (the published specification) or OURS
+ *   state   YES (works) or NO (answers FAILURE_UNSUPPORTED)
+ *   in      inputs besides REG0 = handle, unless it names REG0
+ *   errors  besides FAILURE_INVALID_HANDLE and INVALID_PERM_DENIED (caller isn't the root VM)
+ */
+#define MV_HC_ID(X)                                                                                \
+	X(ID, id, 0x0, VERSION, version, MV, YES, "no handle needed",                              \
+	  "REG0: mask of supported versions, bit n = Mv#n", "", "Returns which versions of the specification MicroV supports.") \
+	X(ID, id, 0x1, GET_CAPABILITY, get_capability, MV, NO, "", "", "", "")                     \
+	X(ID, id, 0x2, CLR_CAPABILITY, clr_capability, MV, NO, "", "", "", "")                     \
+	X(ID, id, 0x3, SET_CAPABILITY, set_capability, MV, NO, "", "", "", "")                     \
+	X(ID, id, 0x4, HAS_CAPABILITY, has_capability, MV, NO, "", "", "", "")
+
+#define MV_HC_HANDLE(X)                                                                            \
+	X(HANDLE, handle, 0x0, OPEN_HANDLE, open_handle, MV, YES, "REG0 31:0: MV_SPEC_ID1_VAL",    \
+	  "REG0: the handle", "INVALID_INPUT_REG0: version not supported",                         \
+	  "Opens a handle, needed by all hypercalls below. A VM has one handle; opening again gives the same.") \
+	X(HANDLE, handle, 0x1, CLOSE_HANDLE, close_handle, MV, YES, "", "", "",                    \
+	  "Closes the handle. VMs, VPs and VSs stay as they are.")
+
+#define MV_HC_DEBUG(X)                                                                             \
+	X(DEBUG, debug, 0x0, OUT, out, MV, YES, "no handle needed; REG0, REG1: any values", "", "", \
+	  "Writes both values in hexadecimal to the hypervisor's log.")                            \
+	X(DEBUG, debug, 0x1, LOG_READ, log_read, OURS, YES, "REG1: position to read from, in bytes since launch", \
+	  "REG0: bytes in the shared page; REG1: position after them", "FAILURE_UNKNOWN: no shared page", \
+	  "Copies up to a page of the hypervisor's log, from REG1 or the oldest byte still there.")
+
+#define MV_HC_PP(X)                                                                                \
+	X(PP, pp, 0x0, PPID, ppid, MV, YES, "", "REG0 15:0: PPID", "", "Returns the ID of the PP that executes this.") \
+	X(PP, pp, 0x1, ONLINE_PPS, online_pps, MV, YES, "", "REG0 15:0: number", "", "Returns how many PPs are online (in the root VM).") \
+	X(PP, pp, 0x2, CLR_SHARED_PAGE_GPA, clr_shared_page_gpa, MV, YES, "", "", "",              \
+	  "Forgets this PP's shared page. Succeeds also when there is none.")                      \
+	X(PP, pp, 0x3, SET_SHARED_PAGE_GPA, set_shared_page_gpa, MV, YES, "REG1: GPA, page aligned", "", \
+	  "INVALID_INPUT_REG1: misaligned, not RAM of the root VM, or MicroV's own; FAILURE_UNKNOWN: this PP has one already", \
+	  "Makes a page of the root VM's RAM this PP's shared page, by which all structures travel.") \
+	X(PP, pp, 0x4, CPUID_GET_SUPPORTED, cpuid_get_supported, MV, NO, "", "", "", "")           \
+	X(PP, pp, 0x5, CPUID_GET_SUPPORTED_LIST, cpuid_get_supported_list, MV, NO, "", "", "", "") \
+	X(PP, pp, 0x6, CPUID_GET_PERMISSABLE, cpuid_get_permissable, MV, NO, "", "", "", "")       \
+	X(PP, pp, 0x7, CPUID_GET_PERMISSABLE_LIST, cpuid_get_permissable_list, MV, NO, "", "", "", "") \
+	X(PP, pp, 0x8, CPUID_GET_EMULATED, cpuid_get_emulated, MV, NO, "", "", "", "")             \
+	X(PP, pp, 0x9, CPUID_GET_EMULATED_LIST, cpuid_get_emulated_list, MV, NO, "", "", "", "")   \
+	X(PP, pp, 0xA, REG_GET_SUPPORTED, reg_get_supported, MV, NO, "", "", "", "")               \
+	X(PP, pp, 0xB, REG_GET_SUPPORTED_LIST, reg_get_supported_list, MV, NO, "", "", "", "")     \
+	X(PP, pp, 0xC, REG_GET_PERMISSABLE, reg_get_permissable, MV, NO, "", "", "", "")           \
+	X(PP, pp, 0xD, REG_GET_PERMISSABLE_LIST, reg_get_permissable_list, MV, NO, "", "", "", "") \
+	X(PP, pp, 0xE, REG_GET_EMULATED, reg_get_emulated, MV, NO, "", "", "", "")                 \
+	X(PP, pp, 0xF, REG_GET_EMULATED_LIST, reg_get_emulated_list, MV, NO, "", "", "", "")       \
+	X(PP, pp, 0x10, MSR_GET_SUPPORTED, msr_get_supported, MV, NO, "", "", "", "")              \
+	X(PP, pp, 0x11, MSR_GET_SUPPORTED_LIST, msr_get_supported_list, MV, NO, "", "", "", "")    \
+	X(PP, pp, 0x12, MSR_GET_PERMISSABLE, msr_get_permissable, MV, NO, "", "", "", "")          \
+	X(PP, pp, 0x13, MSR_GET_PERMISSABLE_LIST, msr_get_permissable_list, MV, NO, "", "", "", "") \
+	X(PP, pp, 0x14, MSR_GET_EMULATED, msr_get_emulated, MV, NO, "", "", "", "")                \
+	X(PP, pp, 0x15, MSR_GET_EMULATED_LIST, msr_get_emulated_list, MV, NO, "", "", "", "")      \
+	X(PP, pp, 0x16, TSC_GET_KHZ, tsc_get_khz, MV, NO, "", "", "", "")                          \
+	X(PP, pp, 0x17, TSC_SET_KHZ, tsc_set_khz, MV, NO, "", "", "", "")
+
+#define MV_HC_VM(X)                                                                                \
+	X(VM, vm, 0x0, CREATE_VM, create_vm, MV, YES, "", "REG0 15:0: VMID", "FAILURE_UNKNOWN: no ID left", \
+	  "Creates a VM without memory. Its page tables and VSs come from pages donated to it (mv_vm_op_donate).") \
+	X(VM, vm, 0x1, DESTROY_VM, destroy_vm, MV, YES, "REG1 15:0: VMID", "",                     \
+	  "INVALID_INPUT_REG1: no such guest VM; FAILURE_UNKNOWN: it still has a VP; RETRY_CONTINUATION", \
+	  "Unmaps all its memory and destroys a VM. After success every page donated to it is the root VM's again, zeroed.") \
+	X(VM, vm, 0x2, VMID, vmid, MV, YES, "", "REG0 15:0: VMID", "", "Returns the ID of the calling VM.") \
+	X(VM, vm, 0x3, MMIO_MAP, mmio_map, MV, YES,                                                \
+	  "REG1 15:0: VMID to map to; REG2 15:0: VMID to map from, MV_ROOT_VMID; shared page: mv_mdl_t", "", \
+	  "INVALID_INPUT_REG1: no such guest VM; INVALID_INPUT_REG2: not the root VM; "            \
+	  "FAILURE_UNKNOWN: no shared page, no or too many entries, an entry that is misaligned, empty, out of range, "    \
+	  "with unknown flags, without read access, foreign (not RAM of the root VM), overlapping another or mapped already; FAILURE_NO_MEMORY", \
+	  "Maps root memory (src) into a guest (dst) with the access flags of each entry. All or nothing.") \
+	X(VM, vm, 0x4, MMIO_UNMAP, mmio_unmap, MV, YES, "REG1 15:0: VMID; shared page: mv_mdl_t (src and flags ignored)", "", \
+	  "INVALID_INPUT_REG1; FAILURE_UNKNOWN: as mmio_map, or part of an entry isn't mapped; FAILURE_NO_MEMORY: a large entry must be split; RETRY_CONTINUATION", \
+	  "Unmaps guest memory. With success no PP can reach it through the VM any more; while other PPs run VPs of the VM it answers "    \
+	  "RETRY_CONTINUATION until each has left the guest once.")                                \
+	X(VM, vm, 0x5, DONATE, donate, OURS, YES, "REG1 15:0: VMID; shared page: mv_mdl_t (dst and flags ignored)", "", \
+	  "INVALID_INPUT_REG1; FAILURE_UNKNOWN: as mmio_map, or a page is mapped into a guest; RETRY_CONTINUATION", \
+	  "Gives pages of the root VM's RAM to a guest VM's pool, for its page tables and VSs. The root VM loses them until destroy_vm. "  \
+	  "Answers RETRY_CONTINUATION until each PP of the root VM has left it once (any hypercall there does).")
+
+#define MV_HC_VP(X)                                                                                \
+	X(VP, vp, 0x0, CREATE_VP, create_vp, MV, YES, "REG1 15:0: VMID", "REG0 15:0: VPID",        \
+	  "INVALID_INPUT_REG1: no such guest VM; FAILURE_UNKNOWN: the VM has MV_MAX_VPS_PER_VM", "Creates a VP of a VM.") \
+	X(VP, vp, 0x1, DESTROY_VP, destroy_vp, MV, YES, "REG1 15:0: VPID", "",                     \
+	  "INVALID_INPUT_REG1: no such guest VP; FAILURE_UNKNOWN: it still has a VS", "Destroys a VP.") \
+	X(VP, vp, 0x2, VMID, vmid, MV, YES, "REG1 15:0: VPID or MV_SELF_ID", "REG0 15:0: VMID", "INVALID_INPUT_REG1: no such VP", \
+	  "Returns the VM of a VP.")                                                               \
+	X(VP, vp, 0x3, VPID, vpid, MV, YES, "", "REG0 15:0: VPID", "", "Returns the ID of the calling VP.")
+
+#define MV_HC_VS(X)                                                                                \
+	X(VS, vs, 0x0, CREATE_VS, create_vs, MV, YES, "REG1 15:0: VPID", "REG0 15:0: VSID",        \
+	  "INVALID_INPUT_REG1: no such guest VP; FAILURE_UNKNOWN: it has a VS; FAILURE_NO_MEMORY", \
+	  "Creates a VS of a VP in the state of a CPU after reset.")                               \
+	X(VS, vs, 0x1, DESTROY_VS, destroy_vs, MV, YES, "REG1 15:0: VSID", "",                     \
+	  "INVALID_INPUT_REG1: no such guest VS; FAILURE_BUSY; RETRY_CONTINUATION", "Destroys a VS.") \
+	X(VS, vs, 0x2, VMID, vmid, MV, YES, "REG1 15:0: VSID or MV_SELF_ID", "REG0 15:0: VMID", "INVALID_INPUT_REG1: no such VS", "Returns the VM of a VS.") \
+	X(VS, vs, 0x3, VPID, vpid, MV, YES, "REG1 15:0: VSID or MV_SELF_ID", "REG0 15:0: VPID", "INVALID_INPUT_REG1: no such VS", "Returns the VP of a VS.") \
+	X(VS, vs, 0x4, VSID, vsid, MV, YES, "", "REG0 15:0: VSID", "", "Returns the ID of the calling VS.") \
+	X(VS, vs, 0x5, GVA_TO_GLA, gva_to_gla, MV, NO, "", "", "", "")                             \
+	X(VS, vs, 0x6, GLA_TO_GPA, gla_to_gpa, MV, YES, "REG1 15:0: VSID; REG2: GLA, page aligned", \
+	  "REG0 63:12: GPA, 11:0: MV_MAP_FLAG_*", "INVALID_INPUT_REG1: no such guest VS; INVALID_INPUT_REG2: misaligned; "   \
+	  "FAILURE_UNKNOWN: not mapped; FAILURE_BUSY", "Walks the guest's page tables with its CR0, CR3, CR4 and EFER.")     \
+	X(VS, vs, 0x7, GVA_TO_GPA, gva_to_gpa, MV, NO, "", "", "", "")                             \
+	X(VS, vs, 0x8, RUN, run, MV, YES, "REG1 15:0: VSID; shared page: mv_run_t", "REG0: mv_exit_reason_t; shared page: mv_exit_*_t", \
+	  "INVALID_INPUT_REG1: no such guest VS; FAILURE_UNKNOWN: no shared page or a bad entry of mv_run_t; FAILURE_BUSY; EXIT_FAILURE; EXIT_UNKNOWN", \
+	  "Writes the registers and MSRs of mv_run_t, then runs the guest until an exit that the caller must serve, or an interrupt for the root VM.") \
+	X(VS, vs, 0x9, CPUID_GET, cpuid_get, MV, NO, "", "", "", "")                               \
+	X(VS, vs, 0xA, CPUID_SET, cpuid_set, MV, NO, "", "", "", "")                               \
+	X(VS, vs, 0xB, CPUID_GET_LIST, cpuid_get_list, MV, NO, "", "", "", "")                     \
+	X(VS, vs, 0xC, CPUID_SET_LIST, cpuid_set_list, MV, NO, "", "", "", "")                     \
+	X(VS, vs, 0xD, REG_GET, reg_get, MV, YES, "REG1 15:0: VSID; REG2: mv_reg_t", "REG0: value", \
+	  "INVALID_INPUT_REG1; INVALID_INPUT_REG2: no such register; FAILURE_BUSY", "Reads a register.") \
+	X(VS, vs, 0xE, REG_SET, reg_set, MV, YES, "REG1 15:0: VSID; REG2: mv_reg_t; REG3: value", "", \
+	  "INVALID_INPUT_REG1; INVALID_INPUT_REG2; INVALID_INPUT_REG3: reserved bits set; FAILURE_BUSY", "Writes a register.") \
+	X(VS, vs, 0xF, REG_GET_LIST, reg_get_list, MV, YES, "REG1 15:0: VSID; shared page: mv_rdl_t", "shared page: values", \
+	  "INVALID_INPUT_REG1; FAILURE_UNKNOWN: no shared page, too many entries, REG0 or REG1 of the list not 0, no such register; FAILURE_BUSY", "Reads many registers.") \
+	X(VS, vs, 0x10, REG_SET_LIST, reg_set_list, MV, YES, "REG1 15:0: VSID; shared page: mv_rdl_t", "", \
+	  "as reg_get_list, or reserved bits set", "Writes many registers, all or none.")          \
+	X(VS, vs, 0x17, MSR_GET, msr_get, MV, YES, "REG1 15:0: VSID; REG2 31:0: MSR", "REG0: value", \
+	  "INVALID_INPUT_REG1; INVALID_INPUT_REG2: no such MSR; FAILURE_BUSY", "Reads an MSR.")    \
+	X(VS, vs, 0x18, MSR_SET, msr_set, MV, YES, "REG1 15:0: VSID; REG2 31:0: MSR; REG3: value", "", \
+	  "INVALID_INPUT_REG1; INVALID_INPUT_REG2; INVALID_INPUT_REG3: reserved bits set; FAILURE_BUSY", "Writes an MSR.") \
+	X(VS, vs, 0x19, MSR_GET_LIST, msr_get_list, MV, YES, "REG1 15:0: VSID; shared page: mv_rdl_t", "shared page: values", \
+	  "as reg_get_list", "Reads many MSRs.")                                                   \
+	X(VS, vs, 0x1A, MSR_SET_LIST, msr_set_list, MV, YES, "REG1 15:0: VSID; shared page: mv_rdl_t", "", \
+	  "as reg_set_list", "Writes many MSRs, all or none.")                                     \
+	X(VS, vs, 0x1B, FPU_GET, fpu_get, MV, NO, "", "", "", "")                                  \
+	X(VS, vs, 0x1C, FPU_SET, fpu_set, MV, NO, "", "", "", "")                                  \
+	X(VS, vs, 0x1D, FPU_GET_ALL, fpu_get_all, MV, NO, "", "", "", "")                          \
+	X(VS, vs, 0x1E, FPU_SET_ALL, fpu_set_all, MV, NO, "", "", "", "")                          \
+	X(VS, vs, 0x1F, XSAVE_GET, xsave_get, MV, NO, "", "", "", "")                              \
+	X(VS, vs, 0x20, XSAVE_SET, xsave_set, MV, NO, "", "", "", "")                              \
+	X(VS, vs, 0x21, XSAVE_GET_ALL, xsave_get_all, MV, NO, "", "", "", "")                      \
+	X(VS, vs, 0x22, XSAVE_SET_ALL, xsave_set_all, MV, NO, "", "", "", "")                      \
+	X(VS, vs, 0x23, MP_STATE_GET, mp_state_get, MV, NO, "", "", "", "")                        \
+	X(VS, vs, 0x24, MP_STATE_SET, mp_state_set, MV, NO, "", "", "", "")                        \
+	X(VS, vs, 0x25, INJECT_EXCEPTION, inject_exception, MV, NO, "", "", "", "")                \
+	X(VS, vs, 0x26, QUEUE_INTERRUPT, queue_interrupt, MV, NO, "", "", "", "")                  \
+	X(VS, vs, 0x27, TSC_GET_KHZ, tsc_get_khz, MV, NO, "", "", "", "")                          \
+	X(VS, vs, 0x28, TSC_SET_KHZ, tsc_set_khz, MV, NO, "", "", "", "")
+
+#define MV_HYPERCALLS(X)                                                                           \
+	MV_HC_ID(X) MV_HC_HANDLE(X) MV_HC_DEBUG(X) MV_HC_PP(X) MV_HC_VM(X) MV_HC_VP(X) MV_HC_VS(X)
+
+/* MV_VS_OP_RUN_IDX_VAL and so on. */
+#define MV_IDX_ENUM(GROUP, group, idx, NAME, ...) MV_##GROUP##_OP_##NAME##_IDX_VAL = idx,
+enum mv_idx { MV_HYPERCALLS(MV_IDX_ENUM) };
+#undef MV_IDX_ENUM
+
+/* Registers (spec 1.4.1.1). Segment attributes (the specification doesn't give their format):
+ * bits 40-55 of a descriptor: type 3:0, S 4, DPL 6:5, P 7, AVL 12, L 13, D/B 14, G 15. */
+#define MV_REGS(X)                                                                                 \
+	X(rax, 1) X(rbx, 2) X(rcx, 3) X(rdx, 4) X(rbp, 5) X(rsi, 6) X(rdi, 7) X(r8, 8) X(r9, 9)    \
+	X(r10, 10) X(r11, 11) X(r12, 12) X(r13, 13) X(r14, 14) X(r15, 15) X(rsp, 16) X(rip, 17)    \
+	X(rflags, 18)                                                                              \
+	X(es_selector, 19) X(es_attrib, 20) X(es_limit, 21) X(es_base, 22)                         \
+	X(cs_selector, 23) X(cs_attrib, 24) X(cs_limit, 25) X(cs_base, 26)                         \
+	X(ss_selector, 27) X(ss_attrib, 28) X(ss_limit, 29) X(ss_base, 30)                         \
+	X(ds_selector, 31) X(ds_attrib, 32) X(ds_limit, 33) X(ds_base, 34)                         \
+	X(fs_selector, 35) X(fs_attrib, 36) X(fs_limit, 37) X(fs_base, 38)                         \
+	X(gs_selector, 39) X(gs_attrib, 40) X(gs_limit, 41) X(gs_base, 42)                         \
+	X(ldtr_selector, 43) X(ldtr_attrib, 44) X(ldtr_limit, 45) X(ldtr_base, 46)                 \
+	X(tr_selector, 47) X(tr_attrib, 48) X(tr_limit, 49) X(tr_base, 50)                         \
+	X(gdtr_selector, 51) X(gdtr_attrib, 52) X(gdtr_limit, 53) X(gdtr_base, 54)                 \
+	X(idtr_selector, 55) X(idtr_attrib, 56) X(idtr_limit, 57) X(idtr_base, 58)                 \
+	X(dr0, 59) X(dr1, 60) X(dr2, 61) X(dr3, 62) X(dr6, 63) X(dr7, 64)                          \
+	X(cr0, 65) X(cr2, 66) X(cr3, 67) X(cr4, 68) X(cr8, 69) X(xcr0, 70)
+
+#define MV_REG_ENUM(name, val) mv_reg_t_##name = val,
+enum mv_reg_t { mv_reg_t_unsupported = 0, MV_REGS(MV_REG_ENUM) };
+#undef MV_REG_ENUM
+#define MV_REG_MAX 70
+
+enum mv_bit_size_t {
+	mv_bit_size_t_8 = 0,
+	mv_bit_size_t_16 = 1,
+	mv_bit_size_t_32 = 2,
+	mv_bit_size_t_64 = 3,
+};
+
+#define MV_PERM_READ (1ULL << 0)
+#define MV_PERM_WRITE (1ULL << 1)
+
+enum mv_mp_state_t {
+	mv_mp_state_t_initial = 0,
+	mv_mp_state_t_running = 1,
+	mv_mp_state_t_wait = 2,
+	mv_mp_state_t_init = 3,
+	mv_mp_state_t_sipi = 4,
+};
+
+/* Map flags (spec 1.4.9). */
+#define MV_MAP_FLAG_READ_ACCESS (1ULL << 0)
+#define MV_MAP_FLAG_WRITE_ACCESS (1ULL << 1)
+#define MV_MAP_FLAG_EXECUTE_ACCESS (1ULL << 2)
+#define MV_MAP_FLAG_USER (1ULL << 3)
+#define MV_MAP_FLAG_4K_PAGE (1ULL << 9)
+#define MV_MAP_FLAG_2M_PAGE (1ULL << 10)
+#define MV_MAP_FLAG_1G_PAGE (1ULL << 11)
+#define MV_MAP_FLAG_UNCACHEABLE (1ULL << 57)
+#define MV_MAP_FLAG_UNCACHEABLE_MINUS (1ULL << 58)
+#define MV_MAP_FLAG_WRITE_COMBINING (1ULL << 59)
+#define MV_MAP_FLAG_WRITE_COMBINING_PLUS (1ULL << 60)
+#define MV_MAP_FLAG_WRITE_THROUGH (1ULL << 61)
+#define MV_MAP_FLAG_WRITE_BACK (1ULL << 62)
+#define MV_MAP_FLAG_WRITE_PROTECTED (1ULL << 63)
+/* OURS: what mmio_map takes; all other bits must be 0. */
+#define MV_MAP_FLAGS_SUPPORTED                                                                     \
+	(MV_MAP_FLAG_READ_ACCESS | MV_MAP_FLAG_WRITE_ACCESS | MV_MAP_FLAG_EXECUTE_ACCESS |         \
+	 MV_MAP_FLAG_USER | MV_MAP_FLAG_WRITE_BACK)
+
+/* Register descriptor list (spec 1.4.5): registers (mv_reg_t) or MSRs with their values. */
+#define MV_RDL_MAX_ENTRIES 250U
+#define MV_RDL_FLAG_ALL 0x1ULL
+
+struct mv_rdl_entry_t {
+	mv_u64 reg;
+	mv_u64 val;
+};
+MV_ABI_SIZE(struct mv_rdl_entry_t, 16);
+
+struct mv_rdl_t {
+	mv_u64 reg0, reg1, reg2, reg3, reg4, reg5, reg6, reg7;
+	mv_u64 reserved1, reserved2, reserved3;
+	mv_u64 num_entries;
+	struct mv_rdl_entry_t entries[MV_RDL_MAX_ENTRIES];
+};
+MV_ABI_OFFSET(struct mv_rdl_t, num_entries, 0x58);
+MV_ABI_OFFSET(struct mv_rdl_t, entries, 0x60);
+MV_ABI_SIZE(struct mv_rdl_t, 0x1000);
+
+/* Memory descriptor list (spec 1.4.6): dst, src are GPAs, bytes a multiple of a page. */
+#define MV_MDL_MAX_ENTRIES 125U
+
+struct mv_mdl_entry_t {
+	mv_u64 dst;
+	mv_u64 src;
+	mv_u64 bytes;
+	mv_u64 flags;
+};
+MV_ABI_SIZE(struct mv_mdl_entry_t, 32);
+
+struct mv_mdl_t {
+	mv_u64 reg0, reg1, reg2, reg3, reg4, reg5, reg6, reg7;
+	mv_u64 reserved1, reserved2, reserved3;
+	mv_u64 num_entries;
+	struct mv_mdl_entry_t entries[MV_MDL_MAX_ENTRIES];
+};
+MV_ABI_OFFSET(struct mv_mdl_t, num_entries, 0x58);
+MV_ABI_OFFSET(struct mv_mdl_t, entries, 0x60);
+MV_ABI_SIZE(struct mv_mdl_t, 0x1000);
+
+/* CPUID descriptor list (spec 1.4.7). */
+#define MV_CDL_MAX_ENTRIES 125U
+
+struct mv_cdl_entry_t {
+	mv_u32 fun, idx, flags;
+	mv_u32 eax, ebx, ecx, edx;
+	mv_u32 reserved;
+};
+MV_ABI_SIZE(struct mv_cdl_entry_t, 32);
+
+struct mv_cdl_t {
+	mv_u64 reg0, reg1, reg2, reg3, reg4, reg5, reg6, reg7;
+	mv_u64 reserved1, reserved2, reserved3;
+	mv_u64 num_entries;
+	struct mv_cdl_entry_t entries[MV_CDL_MAX_ENTRIES];
+};
+MV_ABI_OFFSET(struct mv_cdl_t, entries, 0x60);
+MV_ABI_SIZE(struct mv_cdl_t, 0x1000);
+
+/* Input of mv_vs_op_run (spec 2.15.9): registers and MSRs to write first; reg 0 = no entry. */
+#define MV_RUN_MAX_REGS 10U
+#define MV_RUN_MAX_MSRS 10U
+/* OURS: complete the last exit's I/O and return with mv_exit_reason_t_interrupt at once. */
+#define MV_RUN_FLAG_COMPLETE_ONLY 0x1ULL
+
+struct mv_run_t {
+	struct mv_rdl_entry_t reg[MV_RUN_MAX_REGS];
+	struct mv_rdl_entry_t msr[MV_RUN_MAX_MSRS];
+	mv_u64 flags; /* OURS: MV_RUN_FLAG_* */
+	/* OURS: the bytes that complete the IN or INS of the last exit. in_bytes is reps * size of
+	 * that exit, or 0 when nothing waits; anything else is FAILURE_UNKNOWN. */
+	mv_u64 in_bytes;
+	mv_u8 in[0x400];
+	mv_u8 reserved[0xAB0];
+};
+MV_ABI_OFFSET(struct mv_run_t, msr, 0xA0);
+MV_ABI_OFFSET(struct mv_run_t, flags, 0x140);
+MV_ABI_OFFSET(struct mv_run_t, in_bytes, 0x148);
+MV_ABI_OFFSET(struct mv_run_t, in, 0x150);
+MV_ABI_SIZE(struct mv_run_t, 0x1000);
+
+/* Output REG0 of mv_vs_op_run. */
+enum mv_exit_reason_t {
+	mv_exit_reason_t_failure = 0,
+	mv_exit_reason_t_unknown = 1,
+	mv_exit_reason_t_hlt = 2,
+	mv_exit_reason_t_io = 3,
+	mv_exit_reason_t_mmio = 4,
+	mv_exit_reason_t_msr = 5,
+	mv_exit_reason_t_interrupt = 6,
+	mv_exit_reason_t_nmi = 7,
+};
+
+/* With EXIT_FAILURE: OURS, why the CPU refused the guest's state. */
+struct mv_exit_failure_t {
+	mv_u64 hardware_reason; /* raw exit code of the CPU, zero-extended */
+	mv_u8 reserved[0xFF8];
+};
+MV_ABI_SIZE(struct mv_exit_failure_t, 0x1000);
+
+/* With EXIT_UNKNOWN: on AMD info0 = EXITCODE, info1 = EXITINFO1, info2 = EXITINFO2, info3 = RIP. */
+struct mv_exit_unknown_t {
+	mv_u64 info0, info1, info2, info3;
+	mv_u8 reserved[0xFE0];
+};
+MV_ABI_SIZE(struct mv_exit_unknown_t, 0x1000);
+
+enum mv_hlt_t {
+	mv_hlt_t_shutdown = 0,
+	mv_hlt_t_reset = 1,
+	mv_hlt_t_vm_crash = 2,
+	mv_hlt_t_microv_crash = 3,
+	mv_hlt_t_wait = 4, /* OURS: the guest executed HLT; RIP is behind it */
+};
+
+struct mv_exit_hlt_t {
+	mv_u64 reason; /* mv_hlt_t */
+	mv_u8 reserved[0xFF8];
+};
+MV_ABI_SIZE(struct mv_exit_hlt_t, 0x1000);
+
+#define MV_EXIT_IO_IN 0x0ULL
+#define MV_EXIT_IO_OUT 0x1ULL
+/* OURS: INS or OUTS: the data is in, or goes to, memory and not RAX. */
+#define MV_EXIT_IO_STRING 0x2ULL
+
+/*
+ * An IN, OUT, INS or OUTS. RIP stays at an IN, OUT or INS until the next mv_vs_op_run completes
+ * it (writes the data and moves RIP on, unless somebody moved RIP meanwhile). OUTS is complete,
+ * one element at a time.
+ */
+struct mv_exit_io_t {
+	mv_u64 addr; /* port */
+	mv_u64 data; /* OUT: the value; else 0 */
+	mv_u64 reps; /* how many elements user space must serve now: 1 or more */
+	mv_u64 type; /* MV_EXIT_IO_* */
+	mv_u8 size;  /* mv_bit_size_t */
+	mv_u8 reserved0[7];
+	mv_u8 out[0x400]; /* OURS: OUTS: the reps * size bytes that the guest writes */
+	mv_u8 reserved[0xBD8];
+};
+MV_ABI_OFFSET(struct mv_exit_io_t, size, 0x20);
+MV_ABI_OFFSET(struct mv_exit_io_t, out, 0x28);
+MV_ABI_SIZE(struct mv_exit_io_t, 0x1000);
+/* OURS: most bytes that one exit moves. */
+#define MV_EXIT_IO_MAX_BYTES 0x400U
+
+#define MV_EXIT_MMIO_READ 0x1ULL
+#define MV_EXIT_MMIO_WRITE 0x2ULL
+#define MV_EXIT_MMIO_EXECUTE 0x4ULL
+
+struct mv_exit_mmio_t {
+	mv_u64 gpa;
+	mv_u64 flags;
+	mv_u64 reserved0, reserved1;
+	mv_u64 reg[32];
+	mv_u8 reserved[0xEE0];
+};
+MV_ABI_OFFSET(struct mv_exit_mmio_t, reg, 0x20);
+MV_ABI_SIZE(struct mv_exit_mmio_t, 0x1000);
+
+#define MV_EXIT_MSR_READ 0x1ULL
+#define MV_EXIT_MSR_WRITE 0x2ULL
+
+struct mv_exit_msr_t {
+	struct mv_rdl_entry_t msr;
+	mv_u64 flags;
+	mv_u8 reserved[0xFE8];
+};
+MV_ABI_SIZE(struct mv_exit_msr_t, 0x1000);
+
+#endif /* MV_ABI_H */
