@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: MIT
+#
+# One front for CMake (hypervisor, programs, tests) and Kbuild (modules).
+# Everything that is made goes to build/. `make help` lists the targets.
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+DRIVER ?= microv
+
+RELEASE := $(shell tools/kernel-version)
+KDIR ?= $(if $(RELEASE),/lib/modules/$(RELEASE)/build)
+
+# Where udev looks depends on the prefix; elsewhere only /etc is left.
+UDEVDIR ?= $(if $(filter /usr /usr/local,$(PREFIX)),$(PREFIX)/lib,/etc)/udev/rules.d
+
+SHELL := /bin/bash
+MAKEFLAGS += --no-print-directory
+IMAGES := build/microkernel.elf build/microv.elf
+MODULES := build/modules/microv_loader.ko build/modules/microv_kvm.ko
+
+.PHONY: all programs modules help setup demo test test-unit test-lab size install uninstall clean
+
+all: programs modules
+
+help:
+	@echo 'make demo [DRIVER=microv|kvm_amd]  install what is needed, build, run the demo in the lab'
+	@echo 'make test                          install what is needed, build, run every test'
+	@echo
+	@echo 'make             build everything: build/mvctl, build/*.elf, build/modules/*.ko, tests'
+	@echo 'make modules     only the kernel modules [KDIR=headers] [MODULE=shim|...]'
+	@echo 'make programs    everything but the kernel modules'
+	@echo 'make setup       install the Debian packages that are needed (as root)'
+	@echo 'make test-unit   only the unit tests on the host (address and UB sanitizers)'
+	@echo 'make test-lab    only the tests in the lab: hypercalls, KVM API on MicroV and kvm_amd'
+	@echo 'make size        lines of code in ring 0, and their limit'
+	@echo 'make install     [DESTDIR=] [PREFIX=/usr/local] mvctl, hypervisor, modules, udev rule'
+	@echo 'make uninstall   takes them out again'
+	@echo 'make clean       removes build/'
+	@echo
+	@echo 'tools/lab/run --help: run any command in the lab'
+
+# cmake runs each time: it is quick, and sees parts that come and go.
+programs:
+	@command -v cmake >/dev/null || { echo "no cmake: run 'make setup'" >&2; exit 1; }
+	@mkdir -p build
+	@flock build/cmake.lock cmake -S . -B build/cmake >build/cmake.log 2>&1 || \
+		{ cat build/cmake.log >&2; exit 1; }
+	@flock build/cmake.lock $(MAKE) -C build/cmake
+
+modules:
+	@+MAKE="$(MAKE)" tools/build-modules "$(KDIR)" $(MODULE)
+
+setup:
+	@tools/setup
+
+demo:
+	@tools/setup
+	@$(MAKE) all
+	@tools/demo $(DRIVER)
+
+test:
+	@tools/setup
+	@$(MAKE) all
+	@tools/run-tests all
+
+test-unit: programs
+	@tools/run-tests unit
+
+test-lab: all
+	@tools/run-tests lab
+
+size:
+	@tools/size 3500 microkernel
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/lib/microv $(DESTDIR)$(UDEVDIR)
+	install -m 755 build/mvctl $(DESTDIR)$(PREFIX)/sbin/mvctl
+	install -m 644 $(IMAGES) $(MODULES) $(DESTDIR)$(PREFIX)/lib/microv/
+	install -m 644 tools/70-microv-kvm.rules $(DESTDIR)$(UDEVDIR)/70-microv-kvm.rules
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/sbin/mvctl $(DESTDIR)$(UDEVDIR)/70-microv-kvm.rules
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/lib/microv/,$(notdir $(IMAGES) $(MODULES)))
+	-rmdir $(DESTDIR)$(PREFIX)/lib/microv
+
+clean:
+	rm -rf build
