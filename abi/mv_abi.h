@@ -162,7 +162,10 @@ enum mv_op { MV_OPS(MV_OPS_ENUM) };
 	X(PP, pp, 0x14, MSR_GET_EMULATED, msr_get_emulated, MV, NO, "", "", "", "")                \
 	X(PP, pp, 0x15, MSR_GET_EMULATED_LIST, msr_get_emulated_list, MV, NO, "", "", "", "")      \
 	X(PP, pp, 0x16, TSC_GET_KHZ, tsc_get_khz, MV, NO, "", "", "", "")                          \
-	X(PP, pp, 0x17, TSC_SET_KHZ, tsc_set_khz, MV, NO, "", "", "", "")
+	X(PP, pp, 0x17, TSC_SET_KHZ, tsc_set_khz, MV, NO, "", "", "", "")                          \
+	X(PP, pp, 0x18, STOP, stop, OURS, YES, "no handle needed", "",                             \
+	  "INVALID_PERM_DENIED: a guest VM exists; FAILURE_BUSY: this PP has a shared page",       \
+	  "Takes the hypervisor off this PP: the hypercall returns, and its caller goes on natively.")
 
 #define MV_HC_VM(X)                                                                                \
 	X(VM, vm, 0x0, CREATE_VM, create_vm, MV, YES, "", "REG0 15:0: VMID", "FAILURE_UNKNOWN: no ID left", \
