@@ -71,8 +71,9 @@
 	  "0 when no CPU can use a mapping any more that was removed from the space before this space's last unmap or donation; EAGAIN.") \
 	X(9, SPACE_DONATE, space_donate, "space, spa, bytes",                                      \
 	  "Takes pages of RAM from root for the space's pool; usable once space_quiesce(space 0) gives 0. EPERM: not root's, or lent to a guest.")  \
-	X(10, SPACE_SHORT, space_short, "space, gpa, spa, bytes",                                  \
-	  "How many pages the pool lacks for mapping this range, at most (spa = ~0: for unmapping it); 0 when it has enough. bytes = 0: for a VS.")               \
+	X(10, SPACE_NEED, space_need, "space, gpa, spa, bytes, after",                             \
+	  "How many pages of the pool mapping this range would take (spa = ~0: unmapping it). Tables that also cover "      \
+	  "gpa `after` - 1 don't count (after = 0: all count): so a list in ascending order of gpa is summed exactly.") \
 	X(11, SHARED_SET, shared_set, "spa or ~0", "Shows a page of root RAM at MK_U_SHARED on this CPU, or nothing (~0). EPERM, EBUSY: one is set.")                 \
 	X(12, WINDOW_OPEN, window_open, "space",                                                   \
 	  "Shows the guest memory of a space at MK_U_WINDOW on this CPU until the next vs_run of another space.")                   \
@@ -82,7 +83,9 @@
 	X(15, LOG_READ, log_read, "position, pointer, length",                                     \
 	  "Copies log text from a position on (bytes since launch) to the image, stack or shared page; returns how many bytes. The position moves to the oldest byte if it is gone: read RDX.") \
 	X(16, CPU_STOP, cpu_stop, "",                                                              \
-	  "Takes the root VM off this CPU: Linux goes on natively behind the hypercall that it is in. Never returns.")
+	  "Takes the root VM off this CPU: Linux goes on natively behind the hypercall that it is in. Never returns.") \
+	X(17, SPACE_FREE, space_free, "space",                                                     \
+	  "How many pages of the space's pool are free; those donated or freed count once every CPU has left its VM since.")
 
 #define MK_SYS_ENUM(nr, NAME, ...) MK_SYS_##NAME = nr,
 enum mk_sys { MK_SYSCALLS(MK_SYS_ENUM) MK_SYS_COUNT };
