@@ -102,8 +102,8 @@ enum exit_status files_find(struct files *f, bool shim)
 			continue;
 		fprintf(stderr, "mvctl: can't read %s: %s\n", paths[i], strerror(errno));
 		return complain((struct message){ MVCTL_FILES, "a file of MicroV is missing",
-						  prefix ? "install MicroV again: make install" :
-							   "build MicroV: make" });
+						  prefix ? "install MicroV again: make install"
+							 : "build MicroV: make" });
 	}
 	return MVCTL_OK;
 }

@@ -96,8 +96,8 @@ int main(int argc, char **argv)
 		const char *name;
 		enum exit_status (*run)(void);
 	} commands[] = {
-		{ "stop", do_stop },	{ "status", do_status }, { "log", do_log },
-		{ "help", do_help },	{ "--help", do_help },	 { "-h", do_help },
+		{ "stop", do_stop }, { "status", do_status }, { "log", do_log },
+		{ "help", do_help }, { "--help", do_help },   { "-h", do_help },
 	};
 
 	if (argc < 2)

@@ -50,7 +50,8 @@ static enum exit_status check_rivals(void)
 	free(list);
 	/* Not /dev/kvm: systemd makes that node at boot, driver or not. */
 	if (status == MVCTL_OK && access("/sys/class/misc/kvm", F_OK) == 0)
-		status = complain((struct message){ MVCTL_UNABLE, "/dev/kvm is taken by another driver",
+		status = complain((struct message){ MVCTL_UNABLE,
+						    "/dev/kvm is taken by another driver",
 						    "unload that driver; one that is built into "
 						    "the kernel can't be" });
 	return status;

@@ -110,7 +110,8 @@ struct message reason_message(enum mv_loader_reason reason)
 					"'mvctl status' says more" },
 		[MV_LOADER_NOT_RUNNING] = { MVCTL_NOT_RUNNING, "MicroV is not running",
 					    "'mvctl start' starts it" },
-		[MV_LOADER_IN_USE] = { MVCTL_IN_USE, "guests are still open, refused; nothing changed",
+		[MV_LOADER_IN_USE] = { MVCTL_IN_USE,
+				       "guests are still open, refused; nothing changed",
 				       "end the programs that use /dev/kvm, then try again" },
 		[MV_LOADER_TOO_MANY_CPUS] = { MVCTL_UNABLE, "this machine has too many CPUs",
 					      "MicroV runs on 256 CPUs at most" },
@@ -130,11 +131,14 @@ struct message load_message(int err, bool same_kernel, bool lockdown)
 	static const struct message locked = { MVCTL_UNABLE,
 					       "the kernel refuses it: lockdown (Secure Boot)",
 					       "sign the module, or boot without Secure Boot" };
-	static const struct message refused = { MVCTL_UNABLE, "the kernel refuses it",
-						"is kernel.modules_disabled set, or is this a container?" };
-	static const struct message unsigned_module = { MVCTL_UNABLE,
-							"the kernel accepts signed modules only",
-							"sign the module with a key that it knows" };
+	static const struct message refused = {
+		MVCTL_UNABLE, "the kernel refuses it",
+		"is kernel.modules_disabled set, or is this a container?"
+	};
+	static const struct message unsigned_module = {
+		MVCTL_UNABLE, "the kernel accepts signed modules only",
+		"sign the module with a key that it knows"
+	};
 	static const struct message taken = { MVCTL_UNABLE, "/dev/kvm is taken by another driver",
 					      "unload it first: modprobe -r kvm_amd" };
 	static const struct message present = { MVCTL_FAILED, "it is loaded already",
