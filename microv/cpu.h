@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/* What MicroV knows about each CPU (PP); touched by that CPU only, but for `online`. */
+#ifndef MICROV_CPU_H
+#define MICROV_CPU_H
+
+#include "mk.h"
+
+struct cpu {
+	uint8_t online;	 /* in the root VM; read by all */
+	uint8_t shared;	 /* has a shared page */
+	uint8_t calling; /* serves a hypercall of root: a fault must end it */
+	uint8_t running; /* the hypercall is mv_vs_op_run */
+	uint16_t busy;	 /* VSID that this CPU has taken (vs_take), or 0 */
+	uint16_t window; /* VMID that the window shows, or 0 */
+};
+
+extern struct cpu cpus[MV_MAX_PPS];
+
+/* How many PPs are online. */
+unsigned int cpu_count(void);
+
+#endif

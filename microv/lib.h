@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/* The few library functions and macros that MicroV needs. */
+#ifndef MICROV_LIB_H
+#define MICROV_LIB_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+
+void *memcpy(void *dst, const void *src, size_t len);
+void *memset(void *dst, int byte, size_t len);
+
+/*
+ * Copies memory that somebody else can write at any time. The compiler can't see through it,
+ * so that what was checked in the copy is what is used.
+ */
+static inline void copy_once(void *dst, const void *src, size_t len)
+{
+	__asm__ volatile("rep movsb" : "+D"(dst), "+S"(src), "+c"(len) : : "memory");
+}
+
+static inline uint64_t rdtsc(void)
+{
+	uint32_t low, high;
+
+	__asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
+	return (uint64_t)high << 32 | low;
+}
+
+static inline void cpuid(uint32_t leaf, uint32_t sub, uint32_t r[4])
+{
+	__asm__ volatile("cpuid"
+			 : "=a"(r[0]), "=b"(r[1]), "=c"(r[2]), "=d"(r[3])
+			 : "a"(leaf), "c"(sub));
+}
+
+#endif

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: MIT
+/* What the microkernel maps for MicroV, by its fixed addresses (mk_abi.h). */
+#include "mk.h"
+
+/* start.S */
+int window_copy(void *dst, const void *src, size_t len);
+int window_or(void *byte, unsigned int bits);
+extern const char window_start[], window_end[], window_fault[];
+
+struct mk_state *mk_state(unsigned int vsid)
+{
+	return (struct mk_state *)(MK_U_STATE + vsid * MV_PAGE_SIZE);
+}
+
+void *mk_shared(void)
+{
+	return (void *)MK_U_SHARED;
+}
+
+int mk_window_copy(uint64_t gpa, void *buf, size_t len, int write)
+{
+	void *guest = (void *)(MK_U_WINDOW + gpa);
+
+	return write ? window_copy(guest, buf, len) : window_copy(buf, guest, len);
+}
+
+int mk_window_or(uint64_t gpa, uint8_t bits)
+{
+	return window_or((void *)(MK_U_WINDOW + gpa), bits);
+}
+
+void mk_window_init(void)
+{
+	mk_syscall(MK_SYS_WINDOW_FIXUP, (uintptr_t)window_start, (uintptr_t)window_end,
+		   (uintptr_t)window_fault, 0, 0, NULL);
+}

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Exits of the root VM. There are few: hypercalls, instructions of the virtualization
+ * extension, and the MSRs that belong to it.
+ */
+#include "exit.h"
+#include "hypercall.h"
+#include "log.h"
+#include "msr.h"
+#include "state.h"
+
+static void skip(struct mk_state *st)
+{
+	st->rip += st->exit.len ? st->exit.len : 2; /* RDMSR and WRMSR are two bytes */
+}
+
+/* Root's VM_CR says: SVM is disabled, and locked so. */
+#define VM_CR_SVMDIS_LOCK 0x18ULL
+
+static int root_rdmsr(unsigned int vsid, struct mk_state *st, uint32_t index, uint64_t *value)
+{
+	switch (index) {
+	case MSR_EFER:
+		state_fetch(vsid, st, MK_G_CR);
+		*value = st->efer & ~EFER_SVME;
+		return 0;
+	case MSR_VM_CR:
+		*value = VM_CR_SVMDIS_LOCK;
+		return 0;
+	}
+	return -1;
+}
+
+/* Root may switch what the CPU has, but neither SVME nor, here, what long mode hangs on. */
+static int root_wrmsr(unsigned int vsid, struct mk_state *st, uint32_t index, uint64_t value)
+{
+	if (index != MSR_EFER)
+		return -1;
+	state_fetch(vsid, st, MK_G_CR);
+	if ((value ^ (st->efer & ~EFER_SVME)) & ~(msr_efer_supported() & ~(EFER_LME | EFER_LMA)))
+		return -1;
+	st->efer = value;
+	st->dirty |= MK_G_CR;
+	return 0;
+}
+
+static void root_msr(unsigned int cpu, struct mk_state *st)
+{
+	uint64_t value = (uint32_t)st->gpr[MK_RAX] | st->gpr[MK_RDX] << 32;
+	uint32_t index = st->gpr[MK_RCX];
+	int bad;
+
+	if (st->exit.write) {
+		bad = root_wrmsr(MK_ROOT_VS(cpu), st, index, value);
+	} else {
+		bad = root_rdmsr(MK_ROOT_VS(cpu), st, index, &value);
+		if (!bad) {
+			st->gpr[MK_RAX] = (uint32_t)value;
+			st->gpr[MK_RDX] = value >> 32;
+		}
+	}
+	if (bad)
+		exit_inject_gp(st);
+	else
+		skip(st);
+}
+
+static void root_virt(unsigned int cpu, struct mk_state *st)
+{
+	(void)cpu;
+	exit_inject_ud(st);
+}
+
+static void root_mem(unsigned int cpu, struct mk_state *st)
+{
+	LOG_ONCE("root touched memory that isn't its own:", cpu, st->exit.addr, st->exit.mem_flags);
+}
+
+static void root_exception(unsigned int cpu, struct mk_state *st)
+{
+	if (st->exit.event.vector == VEC_PF) {
+		state_fetch(MK_ROOT_VS(cpu), st, MK_G_CR);
+		st->cr2 = st->exit.addr;
+		st->dirty |= MK_G_CR;
+	}
+	st->inject = st->exit.event;
+}
+
+static void root_unknown(unsigned int cpu, struct mk_state *st)
+{
+	LOG_ONCE("root's exit is unknown:", cpu, st->exit.reason, st->exit.raw[0], st->exit.raw[1],
+		 st->exit.raw[2], st->rip);
+}
+
+static void (*const handlers[])(unsigned int cpu, struct mk_state *st) = {
+	[MK_EXIT_HYPERCALL] = hypercall,
+	[MK_EXIT_MSR] = root_msr,
+	[MK_EXIT_VIRT] = root_virt,
+	[MK_EXIT_MEM] = root_mem,
+	[MK_EXIT_EXCEPTION] = root_exception,
+};
+
+void root_exit(unsigned int cpu)
+{
+	struct mk_state *st = mk_state(MK_ROOT_VS(cpu));
+	unsigned int reason = st->exit.reason;
+
+	cpus[cpu].window = 0; /* running root closed it */
+	if (reason < ARRAY_SIZE(handlers) && handlers[reason])
+		handlers[reason](cpu, st);
+	else
+		root_unknown(cpu, st);
+	exit_reinject(st);
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What C can't say: the entry, the system call, and the accesses to guest
+ * memory in the window, whose faults the microkernel turns into -EFAULT.
+ */
+
+	.text
+
+/* RDI = CPU, RSI = enum mk_start; the stack is empty and 16-byte aligned. */
+	.globl _start
+_start:
+	xorl	%ebp, %ebp
+	cld
+	call	microv_main
+	ud2
+
+/*
+ * int64_t mk_syscall(uint64_t nr, uint64_t a0, uint64_t a1, uint64_t a2,
+ *		      uint64_t a3, uint64_t a4, uint64_t *rdx)
+ * C has nr, a0..a4 in RDI, RSI, RDX, RCX, R8, R9 and rdx on the stack;
+ * the system call wants RAX, RDI, RSI, RDX, R10, R8. R9 survives it.
+ */
+	.globl mk_syscall
+mk_syscall:
+	movq	%rdi, %rax
+	movq	%rsi, %rdi
+	movq	%rdx, %rsi
+	movq	%rcx, %rdx
+	movq	%r8, %r10
+	movq	%r9, %r8
+	movq	8(%rsp), %r9
+	syscall
+	testq	%r9, %r9
+	jz	1f
+	movq	%rdx, (%r9)
+1:	ret
+
+/* int window_copy(void *dst, const void *src, size_t len): 0 or -MK_EFAULT. */
+	.globl window_copy
+window_copy:
+	movq	%rdx, %rcx
+	xorl	%eax, %eax
+	.globl window_start
+window_start:
+	rep movsb
+	ret
+
+/* int window_or(void *byte, unsigned int bits): sets bits atomically; 0 or -MK_EFAULT. */
+	.globl window_or
+window_or:
+	xorl	%eax, %eax
+	lock orb %sil, (%rdi)
+	ret
+	.globl window_end
+window_end:
+
+	.globl window_fault
+window_fault:
+	movl	$-14, %eax	/* -MK_EFAULT */
+	ret
+
+	.section .note.GNU-stack, "", @progbits

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+/* The state page of a VS, see state.h. */
+#include "state.h"
+#include "msr.h"
+
+void state_fetch(unsigned int vsid, struct mk_state *st, uint32_t groups)
+{
+	groups &= ~(st->valid | st->dirty);
+	if (groups)
+		mk_vs_fetch(vsid, groups);
+}
+
+#define ATTR_CODE 0x009B
+#define ATTR_DATA 0x0093
+#define ATTR_LDT 0x0082
+#define ATTR_TSS 0x008B
+
+static void reset_segments(struct mk_state *st)
+{
+	for (int i = 0; i < MK_SEGS; i++)
+		st->seg[i] = (struct mk_seg){ .attrib = ATTR_DATA, .limit = 0xFFFF };
+	st->seg[MK_CS] = (struct mk_seg){
+		.selector = 0xF000, .attrib = ATTR_CODE, .limit = 0xFFFF, .base = 0xFFFF0000,
+	};
+	st->seg[MK_LDTR].attrib = ATTR_LDT;
+	st->seg[MK_TR].attrib = ATTR_TSS;
+	st->gdtr = (struct mk_seg){ .limit = 0xFFFF };
+	st->idtr = (struct mk_seg){ .limit = 0xFFFF };
+}
+
+void state_reset(struct mk_state *st, int bsp)
+{
+	struct vs_data *data = state_data(st);
+
+	memset(st, 0, sizeof(*st));
+	reset_segments(st);
+	st->gpr[MK_RDX] = 0x600; /* family 6, as KVM gives it without a CPUID */
+	st->rip = 0xFFF0;
+	st->rflags = RFLAGS_FIXED;
+	st->cr0 = CR0_CD | CR0_NW | CR0_ET;
+	st->dr6 = 0xFFFF0FF0;
+	st->dr7 = 0x400;
+	st->pat = 0x0007040600070406;
+	st->xcr0 = 1;
+	st->tsc_offset = -rdtsc();
+	st->dirty = MK_G_ALL;
+	data->apic_base = APIC_BASE_RESET | (bsp ? APIC_BASE_BSP : 0);
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/* The state page of a VS: fetching what isn't there, the reset state, MicroV's own part. */
+#ifndef MICROV_STATE_H
+#define MICROV_STATE_H
+
+#include "mk.h"
+
+#define CR0_PE (1ULL << 0)
+#define CR0_ET (1ULL << 4)
+#define CR0_WP (1ULL << 16)
+#define CR0_NW (1ULL << 29)
+#define CR0_CD (1ULL << 30)
+#define CR0_PG (1ULL << 31)
+#define CR4_PSE (1ULL << 4)
+#define CR4_PAE (1ULL << 5)
+#define CR4_LA57 (1ULL << 12)
+#define CR4_OSXSAVE (1ULL << 18)
+#define CR4_SMEP (1ULL << 20)
+#define CR4_SMAP (1ULL << 21)
+#define EFER_SCE (1ULL << 0)
+#define EFER_LME (1ULL << 8)
+#define EFER_LMA (1ULL << 10)
+#define EFER_NXE (1ULL << 11)
+#define EFER_SVME (1ULL << 12)
+#define RFLAGS_FIXED (1ULL << 1)
+#define RFLAGS_TF (1ULL << 8)
+#define RFLAGS_IF (1ULL << 9)
+#define RFLAGS_DF (1ULL << 10)
+#define RFLAGS_RF (1ULL << 16)
+#define RFLAGS_VM (1ULL << 17)
+#define RFLAGS_AC (1ULL << 18)
+
+/* An IN, OUT or INS that user space serves; the next run completes it. */
+enum io_pending { IO_NONE = 0, IO_IN, IO_OUT, IO_INS };
+
+/* MicroV's own data of a guest VS, in its state page. */
+struct vs_data {
+	uint64_t apic_base;
+	uint64_t io_rip;  /* linear RIP of the pending instruction */
+	uint64_t io_next; /* RIP behind it */
+	uint32_t io_reps;
+	uint8_t io;	      /* enum io_pending */
+	uint8_t io_size;      /* bytes of an element */
+	uint8_t io_addr_size; /* INS: bytes of an address */
+	uint8_t io_rep;	      /* INS: has a REP prefix */
+	uint8_t dead;	      /* MicroV faulted while it served this VS */
+};
+MV_ABI_ASSERT(sizeof(struct vs_data) <= sizeof(((struct mk_state *)0)->microv));
+
+static inline struct vs_data *state_data(struct mk_state *st)
+{
+	return (struct vs_data *)st->microv;
+}
+
+/* Makes groups (MK_G_*) of the state page valid. */
+void state_fetch(unsigned int vsid, struct mk_state *st, uint32_t groups);
+
+/* The state of a CPU after reset; bsp: of the first one of its VM. All groups are dirty. */
+void state_reset(struct mk_state *st, int bsp);
+
+static inline unsigned int state_cpl(const struct mk_state *st)
+{
+	return st->exit.cpl;
+}
+
+#endif

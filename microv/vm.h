@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * VMs with their VPs and VSs. All IDs come from fixed pools: a guest's VPID and the VSID of
+ * its VS are the same number, MV_MAX_PPS + VMID * MV_MAX_VPS_PER_VM + index, so that an ID
+ * tells its VM. The IDs of root's are the PPIDs.
+ *
+ * Locking: vm->lock guards the VPs, the creation of VSs and the memory map of one VM. A VS
+ * is used by whoever takes it (vs_take), without any lock.
+ */
+#ifndef MICROV_VM_H
+#define MICROV_VM_H
+
+#include "hypercall.h"
+#include "lock.h"
+#include "state.h"
+
+enum vm_state { VM_FREE = 0, VM_CREATING, VM_LIVE, VM_DYING };
+
+/* Who has a VS: nobody (there is none), nobody (it's idle), the one that destroys it, a CPU. */
+enum { VS_NONE = 0, VS_IDLE, VS_DYING, VS_CPU };
+
+/* What an operation on memory still owes, so that the same hypercall can go on. */
+struct vm_pending {
+	uint64_t list;	    /* hash of its operation and list; 0: nothing is pending */
+	mv_status_t status; /* the answer when it's through */
+	uint64_t reg0;
+	uint32_t done;	/* entries that need nothing more */
+	uint32_t space; /* whose CPUs to wait for */
+};
+
+struct vm {
+	struct lock lock;
+	uint8_t state; /* enum vm_state */
+	uint64_t vps[MV_MAX_VPS_PER_VM / 64];
+	uint16_t vs[MV_MAX_VPS_PER_VM]; /* VS_*, by the index of the VP */
+	struct vm_pending pending;
+};
+
+/* A VS that this CPU has taken. */
+struct vs {
+	unsigned int id;
+	unsigned int vmid;
+	struct mk_state *st;
+};
+
+/* Is there any guest VM? */
+int vm_any(void);
+
+/*
+ * Locks the VM that REG1 names. INVALID_INPUT_REG1 when there is no such guest VM,
+ * FAILURE_BUSY when it is being destroyed (unless `dying`); with SUCCESS, drop vm->lock.
+ */
+mv_status_t vm_take(struct call *c, struct vm **vm, int dying);
+
+/* Breaks the locks that a CPU holds whose MicroV faulted. */
+void vm_break_locks(unsigned int cpu);
+
+/*
+ * Takes the guest VS that REG1 names for this CPU. INVALID_INPUT_REG1: no such guest VS;
+ * FAILURE_BUSY: another CPU has it. With SUCCESS, vs_drop() it.
+ */
+mv_status_t vs_take(struct call *c, struct vs *vs);
+void vs_drop(struct call *c, struct vs *vs);
+
+/* Marks the VS that this CPU has dead, if it has one, and lets go of it. */
+void vs_abandon(unsigned int cpu);
+
+#endif

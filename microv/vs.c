@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: MIT
+/* VSs: creation, destruction, and which CPU has one. */
+#include "log.h"
+#include "vm_table.h"
+
+static uint16_t *vs_slot(unsigned int id)
+{
+	return &vms[id_vmid(id)].vs[id_index(id)];
+}
+
+static int slot_set(uint16_t *slot, uint16_t from, uint16_t to)
+{
+	return __atomic_compare_exchange_n(slot, &from, to, 0, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+}
+
+int id_lookup_vs(const struct call *c, unsigned int *id)
+{
+	*id = (uint16_t)c->reg[1];
+	if (*id == MV_SELF_ID)
+		*id = c->cpu;
+	if (*id < MV_MAX_PPS)
+		return cpus[*id].online ? 0 : -1;
+	if (!id_is_guest(*id) || __atomic_load_n(vs_slot(*id), __ATOMIC_RELAXED) == VS_NONE)
+		return -1;
+	return id_vmid(*id);
+}
+
+mv_status_t vs_take(struct call *c, struct vs *vs)
+{
+	unsigned int id = (uint16_t)c->reg[1];
+
+	if (!id_is_guest(id))
+		return MV_STATUS_INVALID_INPUT_REG1;
+	if (!slot_set(vs_slot(id), VS_IDLE, VS_CPU + c->cpu)) {
+		if (__atomic_load_n(vs_slot(id), __ATOMIC_RELAXED) == VS_NONE)
+			return MV_STATUS_INVALID_INPUT_REG1;
+		return MV_STATUS_FAILURE_BUSY;
+	}
+	*vs = (struct vs){ .id = id, .vmid = id_vmid(id), .st = mk_state(id) };
+	cpus[c->cpu].busy = id;
+	return MV_STATUS_SUCCESS;
+}
+
+void vs_drop(struct call *c, struct vs *vs)
+{
+	cpus[c->cpu].busy = 0;
+	__atomic_store_n(vs_slot(vs->id), VS_IDLE, __ATOMIC_RELEASE);
+}
+
+void vs_abandon(unsigned int cpu)
+{
+	unsigned int id = cpus[cpu].busy;
+
+	if (!id)
+		return;
+	LOG("MicroV crashed in VS", id);
+	state_data(mk_state(id))->dead = 1;
+	cpus[cpu].busy = 0;
+	__atomic_store_n(vs_slot(id), VS_IDLE, __ATOMIC_RELEASE);
+}
+
+/* With the VM locked. */
+static mv_status_t create(struct call *c, struct vm *vm, unsigned int id)
+{
+	int64_t free;
+
+	if (!(__atomic_load_n(&vm->vps[id_index(id) / 64], __ATOMIC_RELAXED) >> id_index(id) % 64 &
+	      1))
+		return MV_STATUS_INVALID_INPUT_REG1;
+	if (__atomic_load_n(vs_slot(id), __ATOMIC_RELAXED) != VS_NONE)
+		return MV_STATUS_FAILURE_UNKNOWN;
+	switch (mk_vs_create(id, id_vmid(id))) {
+	case 0:
+		break;
+	case -MK_ENOMEM:
+		free = mk_space_free(id_vmid(id));
+		c->reg[0] = free > 0 && free < MK_VS_PAGES ? MK_VS_PAGES - free : MK_VS_PAGES;
+		return MV_STATUS_FAILURE_NO_MEMORY;
+	default:
+		return MV_STATUS_FAILURE_UNKNOWN;
+	}
+	state_reset(mk_state(id), id_index(id) == 0);
+	__atomic_store_n(vs_slot(id), VS_IDLE, __ATOMIC_RELEASE);
+	c->reg[0] = id;
+	return MV_STATUS_SUCCESS;
+}
+
+mv_status_t hc_vs_create_vs(struct call *c)
+{
+	unsigned int id = (uint16_t)c->reg[1];
+	mv_status_t status;
+	struct vm *vm;
+
+	if (!id_is_guest(id))
+		return MV_STATUS_INVALID_INPUT_REG1;
+	vm = &vms[id_vmid(id)];
+	lock_take(&vm->lock, c->cpu);
+	status = create(c, vm, id);
+	lock_drop(&vm->lock);
+	return status;
+}
+
+/* With the VS taken: it is gone, or keeps its ID until every CPU forgot its state page. */
+static mv_status_t destroy(unsigned int id, uint16_t *slot)
+{
+	mv_status_t status = MV_STATUS_SUCCESS;
+	uint16_t next = VS_NONE;
+	int64_t err = mk_vs_destroy(id);
+
+	if (err == -MK_EAGAIN) {
+		status = MV_STATUS_RETRY_CONTINUATION;
+		next = VS_DYING;
+	} else if (err) {
+		status = MV_STATUS_FAILURE_UNKNOWN;
+		next = VS_IDLE;
+	}
+	__atomic_store_n(slot, next, __ATOMIC_RELEASE);
+	return status;
+}
+
+mv_status_t hc_vs_destroy_vs(struct call *c)
+{
+	unsigned int id = (uint16_t)c->reg[1];
+	uint16_t mine = VS_CPU + c->cpu;
+
+	if (!id_is_guest(id))
+		return MV_STATUS_INVALID_INPUT_REG1;
+	if (slot_set(vs_slot(id), VS_IDLE, mine) || slot_set(vs_slot(id), VS_DYING, mine))
+		return destroy(id, vs_slot(id));
+	if (__atomic_load_n(vs_slot(id), __ATOMIC_RELAXED) == VS_NONE)
+		return MV_STATUS_INVALID_INPUT_REG1;
+	return MV_STATUS_FAILURE_BUSY;
+}
+
+mv_status_t hc_vs_vmid(struct call *c)
+{
+	unsigned int id;
+	int vmid = id_lookup_vs(c, &id);
+
+	if (vmid < 0)
+		return MV_STATUS_INVALID_INPUT_REG1;
+	c->reg[0] = vmid;
+	return MV_STATUS_SUCCESS;
+}
+
+/* A VS has the ID of its VP. */
+mv_status_t hc_vs_vpid(struct call *c)
+{
+	unsigned int id;
+
+	if (id_lookup_vs(c, &id) < 0)
+		return MV_STATUS_INVALID_INPUT_REG1;
+	c->reg[0] = id;
+	return MV_STATUS_SUCCESS;
+}
+
+mv_status_t hc_vs_vsid(struct call *c)
+{
+	c->reg[0] = c->cpu;
+	return MV_STATUS_SUCCESS;
+}
