@@ -47,6 +47,8 @@ void kt_fail(const char *file, int line, const char *fmt, ...)
 void kt_end(void) __attribute__((noreturn));
 /* End the running case as skipped, with a reason. */
 void kt_skip(const char *fmt, ...) __attribute__((noreturn, format(printf, 1, 2)));
+/* What the case is about to do; each failure from here on says it too. */
+void kt_context(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* Print a TAP comment. */
 void kt_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 

@@ -19,6 +19,7 @@ struct verdict {
 };
 
 static struct verdict *verdict;
+static char context[200];
 
 void kt_note(const char *fmt, ...)
 {
@@ -29,6 +30,16 @@ void kt_note(const char *fmt, ...)
 	vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
 	dprintf(STDOUT_FILENO, "# %s\n", text);
+}
+
+void kt_context(const char *fmt, ...)
+{
+	va_list args;
+
+	context[0] = ' ';
+	va_start(args, fmt);
+	vsnprintf(context + 1, sizeof(context) - 1, fmt, args);
+	va_end(args);
 }
 
 void kt_fail(const char *file, int line, const char *fmt, ...)
@@ -42,7 +53,7 @@ void kt_fail(const char *file, int line, const char *fmt, ...)
 	va_end(args);
 	/* Thousands of equal complaints from a loop help nobody. */
 	if (__atomic_add_fetch(&verdict->failures, 1, __ATOMIC_RELAXED) <= 30)
-		kt_note("%s:%d: %s", base ? base + 1 : file, line, text);
+		kt_note("%s:%d:%s %s", base ? base + 1 : file, line, context, text);
 }
 
 void kt_end(void)
