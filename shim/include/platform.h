@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+/*
+ * The few things that shim/src asks of the operating system, and nothing else.
+ * shim/linux implements them; the unit tests have a fake.
+ *
+ * `os` is the operating system's own part of a VM (struct shim_vm.os).
+ */
+#ifndef SHIM_PLATFORM_H
+#define SHIM_PLATFORM_H
+
+#ifdef __KERNEL__
+#include <linux/errno.h>
+#include <linux/stddef.h>
+#include <linux/string.h>
+#include <linux/types.h>
+#else
+#include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#endif
+
+/* Most pages that one platform_pin() takes. */
+#define PLATFORM_PIN_BATCH 512U
+
+/* Zeroed memory of any size, or NULL. May sleep. */
+void *platform_alloc(size_t bytes);
+void platform_free(void *p);
+
+/* 2^order contiguous pages for the hypervisor: 0 with their physical address in *spa, or -ENOMEM. */
+int platform_pages_alloc(unsigned int order, uint64_t *spa);
+void platform_pages_free(uint64_t spa, unsigned int order);
+
+struct platform_pin {
+	uint64_t spa[PLATFORM_PIN_BATCH]; /* physical address of each pinned page */
+	uint64_t skip;			  /* when nothing could be pinned: after how many pages to go on */
+	bool writable;			  /* holds for all pages of this batch */
+};
+
+/*
+ * Pins up to `pages` pages (at most PLATFORM_PIN_BATCH) of the caller's memory from hva on.
+ * Returns how many, all at the start of the range; 0 when there is nothing to pin at hva (then
+ * pin->skip is at least 1); -ENOMEM; -EINTR when the caller is being killed.
+ */
+int platform_pin(void *os, uint64_t hva, uint64_t pages, struct platform_pin *pin);
+/* Releases physically contiguous pinned pages; dirty: somebody may have written to them. */
+void platform_unpin(void *os, uint64_t spa, uint64_t pages, bool dirty);
+/* Can [hva, hva + bytes) be user memory at all? */
+bool platform_user_range_ok(uint64_t hva, uint64_t bytes);
+
+/*
+ * This CPU's page that is shared with the hypervisor. The caller stays on the CPU until
+ * platform_shared_page_put() and must not sleep. NULL (nothing to put) when there is none.
+ */
+void *platform_shared_page_get(void);
+void platform_shared_page_put(void);
+
+/*
+ * Called with the shared page held. True: interrupts are off until platform_guest_leave(), so
+ * that one that arrives takes the guest out again. False: the caller has other work first.
+ */
+bool platform_guest_enter(void);
+void platform_guest_leave(void);
+bool platform_signal_pending(void);
+/* Lets others run. May sleep. */
+void platform_yield(void);
+
+/* Takes all CPUs out of the guest or root VM once. May sleep. */
+void platform_ping_cpus(void);
+/* Waits before a hypercall is tried again for the attempt-th time. */
+void platform_retry_wait(unsigned int attempt);
+
+/* The lock of a VM's slots, see shim.h. */
+void platform_vm_lock(void *os);
+void platform_vm_unlock(void *os);
+
+void platform_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
+uint32_t platform_cpu(void);
+uint32_t platform_online_cpus(void);
+
+/* One line to the kernel log, rate limited. */
+void platform_log(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+#endif /* SHIM_PLATFORM_H */

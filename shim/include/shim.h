@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+/*
+ * What the file operations of an operating system (shim/linux) call: the KVM API without
+ * file descriptors and without copying to and from user space.
+ *
+ * Locks, in this order: a vCPU's lock, a VM's lock.
+ *   vCPU lock  held around every shim_vcpu_*() but create; so a vCPU runs in one thread only.
+ *   VM lock    held around every shim_vm_*() but create/destroy, and around
+ *              shim_vcpu_create(); shim/src takes it itself only in platform_vm_lock().
+ * A VM is destroyed when nothing refers to it any more, so that needs no lock.
+ *
+ * All functions return 0 (or what the ioctl returns) or -errno as KVM does.
+ */
+#ifndef SHIM_H
+#define SHIM_H
+
+#include <linux/kvm.h>
+#include <mv_abi.h>
+#include <platform.h>
+
+/* Pages of a vCPU's mapping: kvm_run, port data, and (unused, zero) the coalesced ring. */
+#define SHIM_RUN_PAGES 3U
+#define SHIM_RUN_BYTES (SHIM_RUN_PAGES * MV_PAGE_SIZE)
+#define SHIM_PIO_OFFSET MV_PAGE_SIZE
+
+#define SHIM_MAX_SLOTS 32764U
+#define SHIM_MAX_VCPUS MV_MAX_VPS_PER_VM
+#define SHIM_MAX_VCPU_ID (4 * SHIM_MAX_VCPUS)
+
+/* Physically contiguous pinned memory of a slot. */
+struct slot_run {
+	uint64_t page; /* first page, counted from the slot's start */
+	uint64_t pages;
+	uint64_t spa;
+	bool writable;
+};
+
+struct slot {
+	uint32_t id;
+	uint64_t gpa, hva, pages;
+	struct slot_run *runs; /* in the order of their pages; holes were not pinnable */
+	size_t num_runs, max_runs;
+};
+
+/* A VM's slots twice: in the order of their gpa and of their id. */
+struct slot_table {
+	struct slot **by_gpa, **by_id;
+	size_t num, max;
+};
+
+/* Pages that the hypervisor has for this VM. */
+struct pool_chunk {
+	uint64_t spa;
+	unsigned int order;
+};
+
+struct pool {
+	struct pool_chunk *chunks;
+	size_t num, max;
+};
+
+struct shim_vcpu;
+
+struct shim_vm {
+	void *os;
+	uint16_t vmid;
+	bool broken; /* the hypervisor refused to undo something: nothing but destroy works */
+	struct slot_table slots;
+	struct pool pool;
+	struct mv_mdl_entry_t mdl[MV_MDL_MAX_ENTRIES]; /* the list that is being sent */
+	struct shim_vcpu *vcpus[SHIM_MAX_VCPUS];
+	uint32_t num_vcpus;
+};
+
+/* The port access that user space completes before the next KVM_RUN. */
+struct vcpu_io {
+	bool pending;
+	uint32_t in_bytes; /* 0 for an OUT */
+};
+
+struct shim_vcpu {
+	struct shim_vm *vm;
+	uint32_t id;
+	uint16_t vpid, vsid;
+	struct kvm_run *run; /* SHIM_RUN_BYTES that the user may write at any time */
+	struct vcpu_io io;
+	uint64_t cr8, apic_base; /* as last seen or set */
+};
+
+/* Counters that anybody may read at any time. */
+struct shim_stats {
+	unsigned long vms;	      /* VMs that exist */
+	unsigned long hypercalls_map; /* mv_vm_op_mmio_map so far */
+};
+
+extern struct shim_stats shim_stats;
+
+/* Finds the hypervisor: 0, or -ENODEV when there is none that speaks our version. */
+int shim_init(void);
+void shim_fini(void);
+/* Tells the hypervisor about this CPU's shared page, on that CPU: 0 or -errno. */
+int shim_cpu_online(uint64_t shared_page_gpa);
+void shim_cpu_offline(void);
+/* Any hypercall, in interrupt context too: this CPU leaves the root VM once. */
+void shim_cpu_ping(void);
+
+long shim_check_extension(uint64_t extension);
+
+int shim_vm_create(struct shim_vm *vm, void *os);
+/* Frees all that the VM has; its vCPUs must be unused. */
+void shim_vm_destroy(struct shim_vm *vm);
+int shim_vm_set_memory(struct shim_vm *vm, const struct kvm_userspace_memory_region *region);
+
+/* vcpu->run is set by the caller; the rest is zero. The VM has the vCPU from success on. */
+int shim_vcpu_create(struct shim_vm *vm, struct shim_vcpu *vcpu, uint64_t id);
+int shim_vcpu_get_regs(struct shim_vcpu *vcpu, struct kvm_regs *regs);
+int shim_vcpu_set_regs(struct shim_vcpu *vcpu, const struct kvm_regs *regs);
+int shim_vcpu_get_sregs(struct shim_vcpu *vcpu, struct kvm_sregs *sregs);
+int shim_vcpu_set_sregs(struct shim_vcpu *vcpu, const struct kvm_sregs *sregs);
+int shim_vcpu_run(struct shim_vcpu *vcpu);
+
+#endif /* SHIM_H */

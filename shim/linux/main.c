@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * microv_kvm.ko: /dev/kvm on top of MicroV. Loading needs a running MicroV, and while it is
+ * loaded MicroV can't be stopped.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/fs.h>
+#include <linux/kvm.h>
+#include <linux/miscdevice.h>
+#include <linux/module.h>
+#include "shim_linux.h"
+
+module_param_named(vms, shim_stats.vms, ulong, 0444);
+MODULE_PARM_DESC(vms, "how many VMs exist (read only)");
+module_param_named(hypercalls_map, shim_stats.hypercalls_map, ulong, 0444);
+MODULE_PARM_DESC(hypercalls_map, "how many mv_vm_op_mmio_map were made (read only)");
+
+static long kvm_ioctl(struct file *file, unsigned int ioctl, unsigned long arg)
+{
+	switch (ioctl) {
+	case KVM_GET_API_VERSION:
+		return arg ? -EINVAL : KVM_API_VERSION;
+	case KVM_CREATE_VM:
+		return vm_create(arg);
+	case KVM_CHECK_EXTENSION:
+		return shim_check_extension(arg);
+	case KVM_GET_VCPU_MMAP_SIZE:
+		return arg ? -EINVAL : SHIM_RUN_BYTES;
+	default:
+		return -EINVAL;
+	}
+}
+
+static const struct file_operations kvm_fops = {
+	.owner = THIS_MODULE,
+	.unlocked_ioctl = kvm_ioctl,
+	.compat_ioctl = kvm_ioctl,
+	.llseek = noop_llseek,
+};
+
+static struct miscdevice kvm_device = {
+	.minor = KVM_MINOR,
+	.name = "kvm",
+	.mode = 0660,
+	.fops = &kvm_fops,
+};
+
+/* The loader is looked up by name, so that this module can be built without it. */
+static int loader_acquire(void)
+{
+	int (*acquire)(void) = symbol_get(mv_loader_acquire);
+	int ret;
+
+	if (!acquire) {
+		pr_err("microv_loader is not loaded\n");
+		return -ENODEV;
+	}
+	ret = acquire();
+	if (ret) {
+		pr_err("MicroV does not run\n");
+		symbol_put(mv_loader_acquire);
+	}
+	return ret;
+}
+
+static void loader_release(void)
+{
+	void (*release)(void) = symbol_get(mv_loader_release);
+
+	if (release) {
+		release();
+		symbol_put(mv_loader_release);
+	}
+	symbol_put(mv_loader_acquire);
+}
+
+static int __init shim_module_init(void)
+{
+	int ret;
+
+	ret = loader_acquire();
+	if (ret)
+		return ret;
+	ret = shim_init();
+	if (ret) {
+		pr_err("no hypervisor answers, or none of version Mv#1\n");
+		goto release;
+	}
+	ret = cpus_init();
+	if (ret) {
+		pr_err("a CPU is not in the root VM, or has no shared page (%d)\n", ret);
+		goto fini;
+	}
+	ret = misc_register(&kvm_device);
+	if (ret) {
+		pr_err("/dev/kvm is taken: is kvm_amd or kvm_intel loaded? (%d)\n", ret);
+		goto cpu;
+	}
+	return 0;
+
+cpu:
+	cpus_fini();
+fini:
+	shim_fini();
+release:
+	loader_release();
+	return ret;
+}
+
+static void __exit shim_module_exit(void)
+{
+	misc_deregister(&kvm_device);
+	cpus_fini();
+	shim_fini();
+	loader_release();
+}
+
+module_init(shim_module_init);
+module_exit(shim_module_exit);
+MODULE_DESCRIPTION("/dev/kvm on MicroV");
+MODULE_LICENSE("Dual MIT/GPL");

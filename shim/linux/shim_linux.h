@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+/*
+ * What the files of shim/linux share: the VM and vCPU behind a file descriptor.
+ *
+ * References: the VM's descriptor and each vCPU's descriptor hold one of the VM (struct
+ * vm_file.users); the last one destroys it with its vCPUs. So nothing can be destroyed
+ * while an ioctl runs, since that holds its descriptor.
+ */
+#ifndef SHIM_LINUX_H
+#define SHIM_LINUX_H
+
+#include <linux/mm_types.h>
+#include <linux/mutex.h>
+#include <linux/refcount.h>
+#include <shim.h>
+
+struct vm_file {
+	struct shim_vm vm;
+	refcount_t users;
+	struct mutex lock;    /* the VM lock of shim.h */
+	struct mm_struct *mm; /* whose memory the slots are; only it may use the descriptors */
+};
+
+struct vcpu_file {
+	struct shim_vcpu vcpu;
+	struct vm_file *vm;
+	struct mutex lock; /* the vCPU lock of shim.h */
+};
+
+/* vm.c: ioctl KVM_CREATE_VM: a descriptor or -errno. */
+long vm_create(unsigned long type);
+void vm_put(struct vm_file *vm);
+
+/* vcpu.c: ioctl KVM_CREATE_VCPU: a descriptor or -errno. */
+long vcpu_create(struct vm_file *vm, unsigned long id);
+void vcpu_free(struct vcpu_file *vcpu);
+
+/* cpu.c: the shared pages of all CPUs. */
+int cpus_init(void);
+void cpus_fini(void);
+
+/* microv_loader.ko: keeps the hypervisor from being stopped; 0 or -errno when there is none. */
+int mv_loader_acquire(void);
+void mv_loader_release(void);
+
+#endif /* SHIM_LINUX_H */

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * The descriptor of a vCPU, and the mapping of its kvm_run.
+ */
+#include <linux/anon_inodes.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+#include <linux/vmalloc.h>
+#include "shim_linux.h"
+
+static long get_regs(struct vcpu_file *vcpu, void __user *arg)
+{
+	struct kvm_regs regs;
+	long ret = shim_vcpu_get_regs(&vcpu->vcpu, &regs);
+
+	if (!ret && copy_to_user(arg, &regs, sizeof(regs)))
+		ret = -EFAULT;
+	return ret;
+}
+
+static long set_regs(struct vcpu_file *vcpu, const void __user *arg)
+{
+	struct kvm_regs regs;
+
+	if (copy_from_user(&regs, arg, sizeof(regs)))
+		return -EFAULT;
+	return shim_vcpu_set_regs(&vcpu->vcpu, &regs);
+}
+
+static long get_sregs(struct vcpu_file *vcpu, void __user *arg)
+{
+	struct kvm_sregs sregs;
+	long ret = shim_vcpu_get_sregs(&vcpu->vcpu, &sregs);
+
+	if (!ret && copy_to_user(arg, &sregs, sizeof(sregs)))
+		ret = -EFAULT;
+	return ret;
+}
+
+static long set_sregs(struct vcpu_file *vcpu, const void __user *arg)
+{
+	struct kvm_sregs sregs;
+
+	if (copy_from_user(&sregs, arg, sizeof(sregs)))
+		return -EFAULT;
+	return shim_vcpu_set_sregs(&vcpu->vcpu, &sregs);
+}
+
+static long vcpu_ioctl_locked(struct vcpu_file *vcpu, unsigned int ioctl, unsigned long arg)
+{
+	void __user *argp = (void __user *)arg;
+
+	switch (ioctl) {
+	case KVM_RUN:
+		return arg ? -EINVAL : shim_vcpu_run(&vcpu->vcpu);
+	case KVM_GET_REGS:
+		return get_regs(vcpu, argp);
+	case KVM_SET_REGS:
+		return set_regs(vcpu, argp);
+	case KVM_GET_SREGS:
+		return get_sregs(vcpu, argp);
+	case KVM_SET_SREGS:
+		return set_sregs(vcpu, argp);
+	default:
+		return -EINVAL;
+	}
+}
+
+static long vcpu_ioctl(struct file *file, unsigned int ioctl, unsigned long arg)
+{
+	struct vcpu_file *vcpu = file->private_data;
+	long ret;
+
+	if (vcpu->vm->mm != current->mm)
+		return -EIO;
+	if (_IOC_TYPE(ioctl) != KVMIO)
+		return -EINVAL;
+	if (mutex_lock_killable(&vcpu->lock))
+		return -EINTR;
+	ret = vcpu_ioctl_locked(vcpu, ioctl, arg);
+	mutex_unlock(&vcpu->lock);
+	return ret;
+}
+
+static vm_fault_t vcpu_fault(struct vm_fault *vmf)
+{
+	struct vcpu_file *vcpu = vmf->vma->vm_file->private_data;
+
+	if (vmf->pgoff >= SHIM_RUN_PAGES)
+		return VM_FAULT_SIGBUS;
+	vmf->page = vmalloc_to_page((char *)vcpu->vcpu.run + (vmf->pgoff << PAGE_SHIFT));
+	get_page(vmf->page);
+	return 0;
+}
+
+static const struct vm_operations_struct vcpu_vm_ops = {
+	.fault = vcpu_fault,
+};
+
+/* Of any length, as with KVM: what is behind the pages gives SIGBUS. */
+static int vcpu_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	vma->vm_ops = &vcpu_vm_ops;
+	return 0;
+}
+
+/* NULL: KVM_CREATE_VCPU failed after it had made the file. */
+static int vcpu_release(struct inode *inode, struct file *file)
+{
+	struct vcpu_file *vcpu = file->private_data;
+
+	if (vcpu)
+		vm_put(vcpu->vm);
+	return 0;
+}
+
+static const struct file_operations vcpu_fops = {
+	.owner = THIS_MODULE,
+	.release = vcpu_release,
+	.unlocked_ioctl = vcpu_ioctl,
+	.compat_ioctl = vcpu_ioctl,
+	.mmap = vcpu_mmap,
+	.llseek = noop_llseek,
+};
+
+void vcpu_free(struct vcpu_file *vcpu)
+{
+	vfree(vcpu->vcpu.run);
+	mutex_destroy(&vcpu->lock);
+	kfree(vcpu);
+}
+
+static struct vcpu_file *vcpu_alloc(struct vm_file *vm)
+{
+	struct vcpu_file *vcpu = kzalloc(sizeof(*vcpu), GFP_KERNEL_ACCOUNT);
+
+	if (!vcpu)
+		return NULL;
+	vcpu->vm = vm;
+	mutex_init(&vcpu->lock);
+	vcpu->vcpu.run = vmalloc_user(SHIM_RUN_BYTES);
+	if (!vcpu->vcpu.run) {
+		vcpu_free(vcpu);
+		return NULL;
+	}
+	return vcpu;
+}
+
+/* From success on the VM owns the vCPU, and the file a reference of the VM. */
+static long vcpu_create_locked(struct vm_file *vm, struct vcpu_file *vcpu, unsigned long id)
+{
+	long ret;
+
+	if (mutex_lock_killable(&vm->lock))
+		return -EINTR;
+	ret = shim_vcpu_create(&vm->vm, &vcpu->vcpu, id);
+	if (!ret)
+		refcount_inc(&vm->users);
+	mutex_unlock(&vm->lock);
+	return ret;
+}
+
+static long vcpu_create_file(struct vm_file *vm, struct vcpu_file *vcpu, unsigned long id, int fd)
+{
+	struct file *file;
+	char name[32];
+	long ret;
+
+	snprintf(name, sizeof(name), "kvm-vcpu:%lu", id);
+	file = anon_inode_getfile(name, &vcpu_fops, vcpu, O_RDWR);
+	if (IS_ERR(file))
+		return PTR_ERR(file);
+	ret = vcpu_create_locked(vm, vcpu, id);
+	if (ret) {
+		file->private_data = NULL;
+		fput(file);
+		return ret;
+	}
+	fd_install(fd, file);
+	return fd;
+}
+
+long vcpu_create(struct vm_file *vm, unsigned long id)
+{
+	struct vcpu_file *vcpu;
+	long ret;
+	int fd;
+
+	if (id >= SHIM_MAX_VCPU_ID)
+		return -EINVAL;
+	vcpu = vcpu_alloc(vm);
+	if (!vcpu)
+		return -ENOMEM;
+	fd = get_unused_fd_flags(O_CLOEXEC);
+	ret = fd < 0 ? fd : vcpu_create_file(vm, vcpu, id, fd);
+	if (ret < 0) {
+		if (fd >= 0)
+			put_unused_fd(fd);
+		vcpu_free(vcpu);
+	}
+	return ret;
+}

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * The descriptor of a VM.
+ */
+#include <linux/anon_inodes.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/module.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+#include "shim_linux.h"
+
+void platform_vm_lock(void *os)
+{
+	mutex_lock(&((struct vm_file *)os)->lock);
+}
+
+void platform_vm_unlock(void *os)
+{
+	mutex_unlock(&((struct vm_file *)os)->lock);
+}
+
+void vm_put(struct vm_file *vm)
+{
+	u32 i;
+
+	if (!refcount_dec_and_test(&vm->users))
+		return;
+	shim_vm_destroy(&vm->vm);
+	for (i = 0; i < vm->vm.num_vcpus; i++)
+		vcpu_free(container_of(vm->vm.vcpus[i], struct vcpu_file, vcpu));
+	mmdrop(vm->mm);
+	mutex_destroy(&vm->lock);
+	kvfree(vm);
+}
+
+static int vm_release(struct inode *inode, struct file *file)
+{
+	vm_put(file->private_data);
+	return 0;
+}
+
+static long vm_set_memory(struct vm_file *vm, const void __user *arg)
+{
+	struct kvm_userspace_memory_region region;
+	long ret;
+
+	if (copy_from_user(&region, arg, sizeof(region)))
+		return -EFAULT;
+	if (mutex_lock_killable(&vm->lock))
+		return -EINTR;
+	ret = shim_vm_set_memory(&vm->vm, &region);
+	mutex_unlock(&vm->lock);
+	return ret;
+}
+
+static long vm_ioctl(struct file *file, unsigned int ioctl, unsigned long arg)
+{
+	struct vm_file *vm = file->private_data;
+
+	if (vm->mm != current->mm)
+		return -EIO;
+	switch (ioctl) {
+	case KVM_CHECK_EXTENSION:
+		return shim_check_extension(arg);
+	case KVM_CREATE_VCPU:
+		return vcpu_create(vm, arg);
+	case KVM_SET_USER_MEMORY_REGION:
+		return vm_set_memory(vm, (const void __user *)arg);
+	default:
+		return -ENOTTY;
+	}
+}
+
+static const struct file_operations vm_fops = {
+	.owner = THIS_MODULE,
+	.release = vm_release,
+	.unlocked_ioctl = vm_ioctl,
+	.compat_ioctl = vm_ioctl,
+	.llseek = noop_llseek,
+};
+
+static struct vm_file *vm_alloc(void)
+{
+	struct vm_file *vm = kvzalloc(sizeof(*vm), GFP_KERNEL_ACCOUNT);
+	int ret;
+
+	if (!vm)
+		return ERR_PTR(-ENOMEM);
+	refcount_set(&vm->users, 1);
+	mutex_init(&vm->lock);
+	vm->mm = current->mm;
+	mmgrab(vm->mm);
+	ret = shim_vm_create(&vm->vm, vm);
+	if (!ret)
+		return vm;
+	mmdrop(vm->mm);
+	kvfree(vm);
+	return ERR_PTR(ret);
+}
+
+long vm_create(unsigned long type)
+{
+	struct vm_file *vm;
+	struct file *file;
+	int fd;
+
+	if (type)
+		return -EINVAL;
+	fd = get_unused_fd_flags(O_CLOEXEC);
+	if (fd < 0)
+		return fd;
+	vm = vm_alloc();
+	if (IS_ERR(vm)) {
+		put_unused_fd(fd);
+		return PTR_ERR(vm);
+	}
+	file = anon_inode_getfile("kvm-vm", &vm_fops, vm, O_RDWR);
+	if (IS_ERR(file)) {
+		put_unused_fd(fd);
+		vm_put(vm);
+		return PTR_ERR(file);
+	}
+	fd_install(fd, file);
+	return fd;
+}

@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * The hypercalls: registers, shared page, continuation and status codes. Nothing here knows
+ * what KVM is.
+ */
+#include "hypercall.h"
+
+/* Some 100 s with the waits of platform_retry_wait(): a healthy hypervisor needs a few. */
+#define RETRIES_MAX 10000U
+
+static uint64_t handle = MV_INVALID_HANDLE;
+
+int hypercall_errno(mv_status_t status)
+{
+	switch (status) {
+	case MV_STATUS_SUCCESS:
+		return 0;
+	case MV_STATUS_FAILURE_NO_MEMORY:
+		return -ENOMEM;
+	case MV_STATUS_FAILURE_BUSY:
+		return -EBUSY;
+	case MV_STATUS_FAILURE_UNKNOWN: /* something in a list that the caller gave */
+	case MV_STATUS_INVALID_INPUT_REG2:
+	case MV_STATUS_INVALID_INPUT_REG3:
+		return -EINVAL;
+	case MV_STATUS_FAILURE_UNSUPPORTED:
+	case MV_STATUS_FAILURE_INVALID_HANDLE:
+		return -ENODEV;
+	default:
+		return -EIO;
+	}
+}
+
+static mv_status_t call(struct mv_regs *regs, unsigned int op, unsigned int idx)
+{
+	regs->rax = MV_HYPERCALL(op, idx);
+	mv_hypercall(regs);
+	return regs->rax;
+}
+
+static mv_status_t call1(unsigned int op, unsigned int idx, uint64_t reg1)
+{
+	struct mv_regs regs = { .reg = { handle, reg1 } };
+
+	return call(&regs, op, idx);
+}
+
+/* A hypercall that returns an ID in REG0. */
+static mv_status_t call_id(unsigned int op, unsigned int idx, uint64_t reg1, uint16_t *id,
+			   uint64_t *wanted)
+{
+	struct mv_regs regs = { .reg = { handle, reg1 } };
+	mv_status_t status = call(&regs, op, idx);
+
+	if (status == MV_STATUS_SUCCESS)
+		*id = (uint16_t)regs.reg[0];
+	else if (wanted)
+		*wanted = regs.reg[0];
+	return status;
+}
+
+/*
+ * True: make the same hypercall again. The hypervisor waits until each CPU has left the
+ * guest or root VM once (only then has no TLB an old translation), so that is what happens
+ * here, without any lock or disabled interrupt in its way.
+ */
+static bool hypercall_retry(mv_status_t status, unsigned int *attempt)
+{
+	if (status != MV_STATUS_RETRY_CONTINUATION)
+		return false;
+	if (++*attempt > RETRIES_MAX) {
+		platform_log("hypercall not finished after %u attempts", RETRIES_MAX);
+		return false;
+	}
+	platform_ping_cpus();
+	platform_retry_wait(*attempt);
+	return true;
+}
+
+static mv_status_t call1_retry(unsigned int op, unsigned int idx, uint64_t reg1)
+{
+	unsigned int attempt = 0;
+	mv_status_t status;
+
+	do {
+		status = call1(op, idx, reg1);
+	} while (hypercall_retry(status, &attempt));
+	return status;
+}
+
+int hypercall_open(void)
+{
+	struct mv_regs regs = { .rax = 0 };
+
+	if (call(&regs, MV_ID_OP, MV_ID_OP_VERSION_IDX_VAL) != MV_STATUS_SUCCESS ||
+	    !(regs.reg[0] & MV_SPEC_ID1_MASK))
+		return -ENODEV;
+
+	regs = (struct mv_regs){ .reg = { MV_SPEC_ID1_VAL } };
+	if (call(&regs, MV_HANDLE_OP, MV_HANDLE_OP_OPEN_HANDLE_IDX_VAL) != MV_STATUS_SUCCESS)
+		return -ENODEV;
+	handle = regs.reg[0];
+	return 0;
+}
+
+void hypercall_close(void)
+{
+	call1(MV_HANDLE_OP, MV_HANDLE_OP_CLOSE_HANDLE_IDX_VAL, 0);
+	handle = MV_INVALID_HANDLE;
+}
+
+void hypercall_version(void)
+{
+	struct mv_regs regs = { .rax = 0 };
+
+	call(&regs, MV_ID_OP, MV_ID_OP_VERSION_IDX_VAL);
+}
+
+mv_status_t hypercall_set_shared_page(uint64_t gpa)
+{
+	return call1(MV_PP_OP, MV_PP_OP_SET_SHARED_PAGE_GPA_IDX_VAL, gpa);
+}
+
+mv_status_t hypercall_clr_shared_page(void)
+{
+	return call1(MV_PP_OP, MV_PP_OP_CLR_SHARED_PAGE_GPA_IDX_VAL, 0);
+}
+
+mv_status_t hypercall_create_vm(uint16_t *vmid)
+{
+	return call_id(MV_VM_OP, MV_VM_OP_CREATE_VM_IDX_VAL, 0, vmid, NULL);
+}
+
+mv_status_t hypercall_destroy_vm(uint16_t vmid)
+{
+	return call1_retry(MV_VM_OP, MV_VM_OP_DESTROY_VM_IDX_VAL, vmid);
+}
+
+static mv_status_t mdl_once(struct mv_regs *regs, unsigned int idx,
+			    const struct mv_mdl_entry_t *entries, size_t count)
+{
+	struct mv_mdl_t *mdl = platform_shared_page_get();
+	mv_status_t status;
+
+	if (!mdl)
+		return MV_STATUS_FAILURE_UNSUPPORTED;
+	memset(mdl, 0, offsetof(struct mv_mdl_t, entries));
+	mdl->num_entries = count;
+	memcpy(mdl->entries, entries, count * sizeof(*entries));
+	status = call(regs, MV_VM_OP, idx);
+	platform_shared_page_put();
+	return status;
+}
+
+mv_status_t hypercall_mdl(unsigned int idx, uint16_t vmid, const struct mv_mdl_entry_t *entries,
+			  size_t count, uint64_t *wanted)
+{
+	unsigned int attempt = 0;
+	struct mv_regs regs;
+	mv_status_t status;
+
+	do {
+		/* REG2 is the VM to map from, and ignored otherwise. */
+		regs = (struct mv_regs){ .reg = { handle, vmid, MV_ROOT_VMID } };
+		status = mdl_once(&regs, idx, entries, count);
+	} while (hypercall_retry(status, &attempt));
+
+	*wanted = regs.reg[0];
+	return status;
+}
+
+mv_status_t hypercall_create_vp(uint16_t vmid, uint16_t *vpid)
+{
+	return call_id(MV_VP_OP, MV_VP_OP_CREATE_VP_IDX_VAL, vmid, vpid, NULL);
+}
+
+mv_status_t hypercall_destroy_vp(uint16_t vpid)
+{
+	return call1_retry(MV_VP_OP, MV_VP_OP_DESTROY_VP_IDX_VAL, vpid);
+}
+
+mv_status_t hypercall_create_vs(uint16_t vpid, uint16_t *vsid, uint64_t *wanted)
+{
+	return call_id(MV_VS_OP, MV_VS_OP_CREATE_VS_IDX_VAL, vpid, vsid, wanted);
+}
+
+mv_status_t hypercall_destroy_vs(uint16_t vsid)
+{
+	return call1_retry(MV_VS_OP, MV_VS_OP_DESTROY_VS_IDX_VAL, vsid);
+}
+
+mv_status_t hypercall_rdl(unsigned int idx, uint16_t vsid, struct mv_rdl_entry_t *entries,
+			  size_t count)
+{
+	struct mv_regs regs = { .reg = { handle, vsid } };
+	struct mv_rdl_t *rdl = platform_shared_page_get();
+	mv_status_t status;
+	size_t i;
+
+	if (!rdl)
+		return MV_STATUS_FAILURE_UNSUPPORTED;
+	memset(rdl, 0, offsetof(struct mv_rdl_t, entries));
+	rdl->num_entries = count;
+	memcpy(rdl->entries, entries, count * sizeof(*entries));
+	status = call(&regs, MV_VS_OP, idx);
+	if (status == MV_STATUS_SUCCESS) {
+		for (i = 0; i < count; i++)
+			entries[i].val = rdl->entries[i].val;
+	}
+	platform_shared_page_put();
+	return status;
+}
+
+mv_status_t hypercall_msr_set(uint16_t vsid, uint32_t msr, uint64_t val)
+{
+	struct mv_regs regs = { .reg = { handle, vsid, msr, val } };
+
+	return call(&regs, MV_VS_OP, MV_VS_OP_MSR_SET_IDX_VAL);
+}
+
+mv_status_t hypercall_run(uint16_t vsid, uint64_t *reason)
+{
+	struct mv_regs regs = { .reg = { handle, vsid } };
+	mv_status_t status = call(&regs, MV_VS_OP, MV_VS_OP_RUN_IDX_VAL);
+
+	*reason = regs.reg[0];
+	return status;
+}

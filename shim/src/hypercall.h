@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+/*
+ * The hypercalls that the shim makes, by name. Each returns the status of the ABI, or 0 and
+ * its outputs; hypercall_errno() is the one place that makes an errno of a status.
+ *
+ * What travels in the shared page is filled in again for each attempt, since other
+ * hypercalls of this CPU use the same page in between. RETRY_CONTINUATION never gets out of
+ * here: see hypercall_retry().
+ */
+#ifndef SHIM_HYPERCALL_H
+#define SHIM_HYPERCALL_H
+
+#include <mv_abi.h>
+#include <platform.h>
+
+struct mv_regs {
+	uint64_t rax; /* in: MV_HYPERCALL(op, idx), out: mv_status_t */
+	uint64_t reg[4];
+};
+
+/*
+ * Executes one hypercall on this CPU; by the platform. Without a hypervisor regs->rax is
+ * MV_STATUS_FAILURE_UNSUPPORTED afterwards.
+ */
+void mv_hypercall(struct mv_regs *regs);
+
+/* 0, or the -errno that fits: -ENOMEM, -EBUSY, -EINVAL, -ENODEV or -EIO. */
+int hypercall_errno(mv_status_t status);
+
+/* Opens the handle that all others need; 0 or -ENODEV. */
+int hypercall_open(void);
+void hypercall_close(void);
+void hypercall_version(void);
+
+mv_status_t hypercall_set_shared_page(uint64_t gpa);
+mv_status_t hypercall_clr_shared_page(void);
+
+mv_status_t hypercall_create_vm(uint16_t *vmid);
+mv_status_t hypercall_destroy_vm(uint16_t vmid);
+/* idx: MV_VM_OP_MMIO_MAP_IDX_VAL, _MMIO_UNMAP_ or _DONATE_; count up to MV_MDL_MAX_ENTRIES.
+ * *wanted: pages to donate when the status is FAILURE_NO_MEMORY. */
+mv_status_t hypercall_mdl(unsigned int idx, uint16_t vmid, const struct mv_mdl_entry_t *entries,
+			  size_t count, uint64_t *wanted);
+
+mv_status_t hypercall_create_vp(uint16_t vmid, uint16_t *vpid);
+mv_status_t hypercall_destroy_vp(uint16_t vpid);
+mv_status_t hypercall_create_vs(uint16_t vpid, uint16_t *vsid, uint64_t *wanted);
+mv_status_t hypercall_destroy_vs(uint16_t vsid);
+
+/* idx: MV_VS_OP_REG_GET_LIST_IDX_VAL and the like; a get writes the values to entries[].val. */
+mv_status_t hypercall_rdl(unsigned int idx, uint16_t vsid, struct mv_rdl_entry_t *entries,
+			  size_t count);
+mv_status_t hypercall_msr_set(uint16_t vsid, uint32_t msr, uint64_t val);
+
+/* With the shared page held and filled in; *reason: mv_exit_reason_t. */
+mv_status_t hypercall_run(uint16_t vsid, uint64_t *reason);
+
+#endif /* SHIM_HYPERCALL_H */

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * What belongs to no VM: finding the hypervisor, and KVM_CHECK_EXTENSION.
+ */
+#include "hypercall.h"
+#include <shim.h>
+
+struct shim_stats shim_stats;
+
+int shim_init(void)
+{
+	return hypercall_open();
+}
+
+void shim_fini(void)
+{
+	hypercall_close();
+}
+
+int shim_cpu_online(uint64_t shared_page_gpa)
+{
+	return hypercall_errno(hypercall_set_shared_page(shared_page_gpa));
+}
+
+void shim_cpu_offline(void)
+{
+	hypercall_clr_shared_page();
+}
+
+void shim_cpu_ping(void)
+{
+	hypercall_version();
+}
+
+/* Only what works is here; all else is 0, and its ioctl answers as KVM's does then. */
+long shim_check_extension(uint64_t extension)
+{
+	switch (extension) {
+	case KVM_CAP_USER_MEMORY:
+	case KVM_CAP_DESTROY_MEMORY_REGION_WORKS:
+	case KVM_CAP_JOIN_MEMORY_REGIONS_WORKS:
+	case KVM_CAP_INTERNAL_ERROR_DATA:
+	case KVM_CAP_CHECK_EXTENSION_VM:
+	case KVM_CAP_IMMEDIATE_EXIT:
+		return 1;
+	case KVM_CAP_NR_VCPUS:
+		return platform_online_cpus() < SHIM_MAX_VCPUS ? platform_online_cpus() :
+								 SHIM_MAX_VCPUS;
+	case KVM_CAP_MAX_VCPUS:
+		return SHIM_MAX_VCPUS;
+	case KVM_CAP_MAX_VCPU_ID:
+		return SHIM_MAX_VCPU_ID;
+	case KVM_CAP_NR_MEMSLOTS:
+		return SHIM_MAX_SLOTS;
+	default:
+		return 0;
+	}
+}

@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * KVM_RUN: one hypercall per entry into the guest, and the translation of its exits.
+ *
+ * The user can write kvm_run at any time. So nothing is decided by what is read back from
+ * it: of a pending IN only the data is read there, and what it belongs to is in vcpu->io.
+ */
+#include "hypercall.h"
+#include "slots.h"
+
+#define CR8_MAX 15U
+#define RFLAGS_IF 0x200U
+
+#define READ_USER(x) __atomic_load_n(&(x), __ATOMIC_RELAXED)
+
+/* What is needed of an exit, taken from the shared page while it is held. */
+struct vcpu_exit {
+	mv_status_t status;
+	uint64_t reason;
+	union {
+		struct {
+			uint64_t port, reps, type;
+			uint32_t size; /* bytes */
+		} io;
+		struct {
+			uint64_t gpa, flags;
+		} mmio;
+		uint64_t hlt;
+		uint64_t failure;
+		uint64_t unknown[4];
+	};
+};
+
+static void *pio_page(const struct shim_vcpu *vcpu)
+{
+	return (char *)vcpu->run + SHIM_PIO_OFFSET;
+}
+
+static void run_fill(const struct shim_vcpu *vcpu, struct mv_run_t *run, uint64_t cr8,
+		     uint64_t flags)
+{
+	memset(run, 0, offsetof(struct mv_run_t, in));
+	run->flags = flags;
+	if (cr8 != vcpu->cr8)
+		run->reg[0] = (struct mv_rdl_entry_t){ mv_reg_t_cr8, cr8 };
+	run->in_bytes = vcpu->io.in_bytes;
+	memcpy(run->in, pio_page(vcpu), vcpu->io.in_bytes);
+}
+
+static bool io_copy(const struct shim_vcpu *vcpu, const struct mv_exit_io_t *io,
+		    struct vcpu_exit *exit)
+{
+	exit->io.port = io->addr;
+	exit->io.reps = io->reps;
+	exit->io.type = io->type;
+	exit->io.size = 1U << (io->size & 3);
+	if (io->size > mv_bit_size_t_32 || !io->reps ||
+	    io->reps > MV_EXIT_IO_MAX_BYTES / exit->io.size)
+		return false;
+	if (exit->io.type & MV_EXIT_IO_OUT)
+		memcpy(pio_page(vcpu),
+		       exit->io.type & MV_EXIT_IO_STRING ? io->out : (const uint8_t *)&io->data,
+		       exit->io.type & MV_EXIT_IO_STRING ? exit->io.reps * exit->io.size :
+							   exit->io.size);
+	return true;
+}
+
+static void exit_copy(const struct shim_vcpu *vcpu, const void *page, struct vcpu_exit *exit)
+{
+	if (exit->status == MV_STATUS_EXIT_FAILURE) {
+		exit->failure = ((const struct mv_exit_failure_t *)page)->hardware_reason;
+	} else if (exit->status == MV_STATUS_EXIT_UNKNOWN) {
+		memcpy(exit->unknown, page, sizeof(exit->unknown));
+	} else if (exit->reason == mv_exit_reason_t_hlt) {
+		exit->hlt = ((const struct mv_exit_hlt_t *)page)->reason;
+	} else if (exit->reason == mv_exit_reason_t_mmio) {
+		exit->mmio.gpa = ((const struct mv_exit_mmio_t *)page)->gpa;
+		exit->mmio.flags = ((const struct mv_exit_mmio_t *)page)->flags;
+	} else if (exit->reason == mv_exit_reason_t_io && !io_copy(vcpu, page, exit)) {
+		exit->reason = mv_exit_reason_t_unknown;
+		memset(exit->unknown, 0, sizeof(exit->unknown));
+	}
+}
+
+/*
+ * One hypercall: 0 with *exit, 1 when there is something else to do before the guest can be
+ * entered, or -errno. Whatever was pending is complete once the hypervisor took the call.
+ */
+static int enter(struct shim_vcpu *vcpu, uint64_t cr8, uint64_t flags, struct vcpu_exit *exit)
+{
+	const bool guest = !(flags & MV_RUN_FLAG_COMPLETE_ONLY);
+	void *page = platform_shared_page_get();
+
+	if (!page)
+		return -ENODEV;
+	run_fill(vcpu, page, cr8, flags);
+	if (guest && !platform_guest_enter()) {
+		platform_shared_page_put();
+		return 1;
+	}
+	exit->status = hypercall_run(vcpu->vsid, &exit->reason);
+	if (guest)
+		platform_guest_leave();
+	if (exit->status == MV_STATUS_SUCCESS || exit->status == MV_STATUS_EXIT_FAILURE ||
+	    exit->status == MV_STATUS_EXIT_UNKNOWN) {
+		exit_copy(vcpu, page, exit);
+		vcpu->io = (struct vcpu_io){ .pending = false };
+		vcpu->cr8 = cr8;
+	}
+	platform_shared_page_put();
+	return 0;
+}
+
+static int internal_error(struct kvm_run *run, uint32_t suberror, const uint64_t *data,
+			  uint32_t ndata)
+{
+	uint32_t i;
+
+	run->exit_reason = KVM_EXIT_INTERNAL_ERROR;
+	run->internal.suberror = suberror;
+	run->internal.ndata = ndata;
+	for (i = 0; i < ndata; i++)
+		run->internal.data[i] = data[i];
+	return 0;
+}
+
+static int exit_unexpected(struct kvm_run *run, const struct vcpu_exit *exit)
+{
+	const uint64_t data[] = { exit->unknown[0], platform_cpu(), exit->unknown[1],
+				  exit->unknown[2], exit->unknown[3] };
+
+	return internal_error(run, KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON, data,
+			      sizeof(data) / sizeof(data[0]));
+}
+
+static int exit_failure(struct kvm_run *run, const struct vcpu_exit *exit)
+{
+	run->exit_reason = KVM_EXIT_FAIL_ENTRY;
+	run->fail_entry.hardware_entry_failure_reason = exit->failure;
+	run->fail_entry.cpu = platform_cpu();
+	return 0;
+}
+
+static int exit_hlt(struct kvm_run *run, const struct vcpu_exit *exit)
+{
+	const uint64_t data[] = { exit->reason, platform_cpu(), exit->hlt };
+
+	switch (exit->hlt) {
+	case mv_hlt_t_wait:
+		run->exit_reason = KVM_EXIT_HLT;
+		return 0;
+	case mv_hlt_t_vm_crash:
+		run->exit_reason = KVM_EXIT_SHUTDOWN;
+		return 0;
+	default:
+		return internal_error(run, KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON, data,
+				      sizeof(data) / sizeof(data[0]));
+	}
+}
+
+static int exit_io(struct shim_vcpu *vcpu, const struct vcpu_exit *exit)
+{
+	const bool out = exit->io.type & MV_EXIT_IO_OUT;
+	struct kvm_run *run = vcpu->run;
+
+	run->exit_reason = KVM_EXIT_IO;
+	run->io.direction = out ? KVM_EXIT_IO_OUT : KVM_EXIT_IO_IN;
+	run->io.size = (uint8_t)exit->io.size;
+	run->io.port = (uint16_t)exit->io.port;
+	run->io.count = (uint32_t)exit->io.reps;
+	run->io.data_offset = SHIM_PIO_OFFSET;
+	vcpu->io.pending = true;
+	vcpu->io.in_bytes = out ? 0 : (uint32_t)exit->io.reps * exit->io.size;
+	return 0;
+}
+
+/*
+ * Inside a slot: memory that could not be pinned, or may not be written. KVM answers EFAULT
+ * too. Elsewhere it is a device; there is no emulator yet that could say what is accessed.
+ */
+static int exit_mmio(struct shim_vcpu *vcpu, const struct vcpu_exit *exit)
+{
+	/* data[0] are flags that say what follows, see struct kvm_run.emulation_failure */
+	const uint64_t data[] = { 0, exit->mmio.gpa, exit->mmio.flags };
+	bool in_slot;
+
+	platform_vm_lock(vcpu->vm->os);
+	in_slot = slots_find_gpa(&vcpu->vm->slots, exit->mmio.gpa);
+	platform_vm_unlock(vcpu->vm->os);
+	if (in_slot)
+		return -EFAULT;
+	return internal_error(vcpu->run, KVM_INTERNAL_ERROR_EMULATION, data,
+			      sizeof(data) / sizeof(data[0]));
+}
+
+/* 0: back to user space; 1: enter the guest again; or -errno. */
+static int exit_translate(struct shim_vcpu *vcpu, const struct vcpu_exit *exit)
+{
+	switch (exit->status) {
+	case MV_STATUS_SUCCESS:
+		break;
+	case MV_STATUS_EXIT_FAILURE:
+		return exit_failure(vcpu->run, exit);
+	case MV_STATUS_EXIT_UNKNOWN:
+		return exit_unexpected(vcpu->run, exit);
+	default:
+		return hypercall_errno(exit->status);
+	}
+	switch (exit->reason) {
+	case mv_exit_reason_t_hlt:
+		return exit_hlt(vcpu->run, exit);
+	case mv_exit_reason_t_io:
+		return exit_io(vcpu, exit);
+	case mv_exit_reason_t_mmio:
+		return exit_mmio(vcpu, exit);
+	case mv_exit_reason_t_interrupt:
+	case mv_exit_reason_t_nmi:
+		return 1;
+	default:
+		return exit_unexpected(vcpu->run, exit);
+	}
+}
+
+/* Completes what is pending, without running the guest. */
+static int complete(struct shim_vcpu *vcpu, uint64_t cr8)
+{
+	struct vcpu_exit exit = { 0 };
+	int ret;
+
+	if (!vcpu->io.pending && cr8 == vcpu->cr8)
+		return 0;
+	ret = enter(vcpu, cr8, MV_RUN_FLAG_COMPLETE_ONLY, &exit);
+	return ret ? ret : hypercall_errno(exit.status);
+}
+
+static int run_loop(struct shim_vcpu *vcpu, uint64_t cr8)
+{
+	struct vcpu_exit exit = { 0 };
+	int ret;
+
+	if (READ_USER(vcpu->run->immediate_exit)) {
+		ret = complete(vcpu, cr8);
+		return ret ? ret : -EINTR;
+	}
+	do {
+		platform_yield();
+		if (platform_signal_pending()) {
+			ret = complete(vcpu, cr8);
+			vcpu->run->exit_reason = KVM_EXIT_INTR;
+			return ret ? ret : -EINTR;
+		}
+		ret = enter(vcpu, cr8, 0, &exit);
+		if (!ret)
+			ret = exit_translate(vcpu, &exit);
+	} while (ret > 0);
+	return ret;
+}
+
+/* What KVM tells in kvm_run after each KVM_RUN, without an interrupt controller of its own. */
+static void run_save(struct shim_vcpu *vcpu)
+{
+	struct mv_rdl_entry_t list[] = { { .reg = mv_reg_t_rflags }, { .reg = mv_reg_t_cr8 } };
+	struct kvm_run *run = vcpu->run;
+
+	if (hypercall_rdl(MV_VS_OP_REG_GET_LIST_IDX_VAL, vcpu->vsid, list, 2) != MV_STATUS_SUCCESS)
+		return;
+	vcpu->cr8 = list[1].val;
+	run->if_flag = !!(list[0].val & RFLAGS_IF);
+	run->ready_for_interrupt_injection = run->if_flag;
+	run->cr8 = vcpu->cr8;
+	run->apic_base = vcpu->apic_base;
+}
+
+int shim_vcpu_run(struct shim_vcpu *vcpu)
+{
+	struct kvm_run *run = vcpu->run;
+	const uint64_t cr8 = READ_USER(run->cr8);
+	int ret;
+
+	run->flags = 0;
+	/* No KVM_CAP_SYNC_REGS; and the task priority must be one. */
+	if (READ_USER(run->kvm_valid_regs) || READ_USER(run->kvm_dirty_regs) || cr8 > CR8_MAX)
+		return -EINVAL;
+	if (READ_USER(vcpu->vm->broken))
+		return -EIO;
+
+	ret = run_loop(vcpu, cr8);
+	run_save(vcpu);
+	return ret;
+}
