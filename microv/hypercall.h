@@ -19,7 +19,7 @@ struct call {
 typedef mv_status_t hypercall_fn(struct call *c);
 
 #define HC_DECLARE_NO(group, name)
-#define HC_DECLARE_YES(group, name) hypercall_fn hc_##group##_##name __attribute__((weak));
+#define HC_DECLARE_YES(group, name) hypercall_fn hc_##group##_##name;
 #define HC_DECLARE(GROUP, group, idx, NAME, name, origin, state, ...)                              \
 	HC_DECLARE_##state(group, name)
 MV_HYPERCALLS(HC_DECLARE)

@@ -1,13 +1,30 @@
 /* SPDX-License-Identifier: MIT */
-/* Model-specific registers of guests. */
+/* Model-specific registers of guests: see also msr_ops in regs.h. */
 #ifndef MICROV_MSR_H
 #define MICROV_MSR_H
 
-#include "state.h"
+#include "vm.h"
 
 #define MSR_TSC 0x10U
 #define MSR_APIC_BASE 0x1BU
+#define MSR_UCODE_REV 0x8BU
+#define MSR_MTRR_CAP 0xFEU
+#define MSR_SYSENTER_CS 0x174U
+#define MSR_SYSENTER_ESP 0x175U
+#define MSR_SYSENTER_EIP 0x176U
+#define MSR_MISC_ENABLE 0x1A0U
+#define MSR_PAT 0x277U
 #define MSR_EFER 0xC0000080U
+#define MSR_STAR 0xC0000081U
+#define MSR_LSTAR 0xC0000082U
+#define MSR_CSTAR 0xC0000083U
+#define MSR_SFMASK 0xC0000084U
+#define MSR_FS_BASE 0xC0000100U
+#define MSR_GS_BASE 0xC0000101U
+#define MSR_KERNEL_GS_BASE 0xC0000102U
+#define MSR_SYSCFG 0xC0010010U
+#define MSR_HWCR 0xC0010015U
+#define MSR_NB_CFG 0xC001001FU
 #define MSR_VM_CR 0xC0010114U
 
 #define APIC_BASE_RESET 0xFEE00800ULL /* the APIC's address, enabled */
@@ -15,5 +32,9 @@
 
 /* The bits of EFER that this CPU has, but SVME. */
 uint64_t msr_efer_supported(void);
+
+/* RDMSR and WRMSR of the guest: 0, or -1 for #GP. */
+int msr_guest_read(struct vs *vs, uint32_t index, uint64_t *value);
+int msr_guest_write(struct vs *vs, uint32_t index, uint64_t value);
 
 #endif

@@ -3,7 +3,7 @@
 #ifndef MICROV_RUN_H
 #define MICROV_RUN_H
 
-#include "vm.h"
+#include "insn.h"
 
 /* A guest that runs, while one of its exits is served. */
 struct run {
@@ -13,13 +13,41 @@ struct run {
 	mv_status_t status;
 };
 
-/* Ends the run with an exit for root: SUCCESS and this reason. */
+/* Leaves the guest: SUCCESS, and an exit that root must serve. */
 void run_leave(struct run *r, enum mv_exit_reason_t reason);
 
+/* The same with mv_exit_hlt_t. */
+void run_leave_hlt(struct run *r, enum mv_hlt_t why);
+
+/* Leaves the guest: nobody can serve this exit. */
+void run_leave_unknown(struct run *r);
+
+/* Injects an exception that an access of the guest gave. */
+void run_fault(struct run *r, const struct fault *fault);
+
+/*
+ * After insn_fetch(), walk_copy(): is there an error? Then it is dealt with: the fault is
+ * injected, or the guest left.
+ */
+int run_failed(struct run *r, int err, const struct fault *fault);
+
+/* Moves RIP behind an instruction that MicroV did for the guest, to `next`. */
+void run_advance(struct run *r, uint64_t next);
+
+/* The same for the current exit's instruction, of `len` bytes without prefixes. */
+void run_skip(struct run *r, unsigned int len);
+
 /* The answer of a run in which MicroV crashed: exit hlt, mv_hlt_t_microv_crash. */
-mv_status_t run_crashed(struct call *c) __attribute__((weak));
+mv_status_t run_crashed(struct call *c);
 
 /* Serves the exit in the guest's state page (guest.c). */
 void guest_exit(struct run *r);
+
+/* An IO exit; and what completes it at the next run, with the bytes that root read (io.c). */
+void io_exit(struct run *r);
+void io_complete(struct run *r, const uint8_t *in);
+
+/* How many bytes the pending instruction waits for. */
+uint32_t io_wanted(const struct vs *vs);
 
 #endif

@@ -58,9 +58,7 @@ void state_fetch(unsigned int vsid, struct mk_state *st, uint32_t groups);
 /* The state of a CPU after reset; bsp: of the first one of its VM. All groups are dirty. */
 void state_reset(struct mk_state *st, int bsp);
 
-static inline unsigned int state_cpl(const struct mk_state *st)
-{
-	return st->exit.cpl;
-}
+/* The state after INIT: as reset, but memory types, XCR0, time and the APIC stay. */
+void state_init(unsigned int vsid, struct mk_state *st);
 
 #endif

@@ -24,8 +24,7 @@ struct vm_pending {
 	uint64_t list;	    /* hash of its operation and list; 0: nothing is pending */
 	mv_status_t status; /* the answer when it's through */
 	uint64_t reg0;
-	uint32_t done;	/* entries that need nothing more */
-	uint32_t space; /* whose CPUs to wait for */
+	uint32_t space;	    /* whose CPUs to wait for */
 };
 
 struct vm {

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: MIT
+/* Exits of guests: what MicroV does for the guest itself, and what it tells root. */
+#include "exit.h"
+#include "log.h"
+#include "msr.h"
+#include "run.h"
+#include "xcr.h"
+
+/* A guest without a CPUID of its own reads zeros, as with KVM. */
+static void guest_cpuid(struct run *r)
+{
+	uint64_t *gpr = r->vs.st->gpr;
+
+	gpr[MK_RAX] = gpr[MK_RBX] = gpr[MK_RCX] = gpr[MK_RDX] = 0;
+	run_skip(r, 2);
+}
+
+static void guest_hlt(struct run *r)
+{
+	run_skip(r, 1);
+	if (!r->done && r->vs.st->inject.type == MK_EVENT_NONE)
+		run_leave_hlt(r, mv_hlt_t_wait);
+}
+
+static void guest_msr(struct run *r)
+{
+	uint64_t *gpr = r->vs.st->gpr;
+	uint64_t value = (uint32_t)gpr[MK_RAX] | gpr[MK_RDX] << 32;
+	uint32_t index = gpr[MK_RCX];
+
+	if (r->vs.st->exit.write ? msr_guest_write(&r->vs, index, value) :
+				   msr_guest_read(&r->vs, index, &value)) {
+		exit_inject_gp(r->vs.st);
+		return;
+	}
+	if (!r->vs.st->exit.write) {
+		gpr[MK_RAX] = (uint32_t)value;
+		gpr[MK_RDX] = value >> 32;
+	}
+	run_skip(r, 2);
+}
+
+/* KVM's answers to a hypercall that it doesn't know, or that doesn't come from the kernel. */
+#define KVM_ENOSYS 1000
+#define KVM_EPERM 1
+
+static void guest_hypercall(struct run *r)
+{
+	int64_t ret = walk_cpl(&r->vs) ? -KVM_EPERM : -KVM_ENOSYS;
+
+	r->vs.st->gpr[MK_RAX] = walk_long_mode(&r->vs) ? (uint64_t)ret : (uint32_t)ret;
+	run_skip(r, 3);
+}
+
+static void guest_xsetbv(struct run *r)
+{
+	struct mk_state *st = r->vs.st;
+	uint64_t value = (uint32_t)st->gpr[MK_RAX] | st->gpr[MK_RDX] << 32;
+
+	/* Without a CPUID the guest has x87 only. */
+	if (walk_cpl(&r->vs) || (uint32_t)st->gpr[MK_RCX] || !xcr0_valid(value, 1)) {
+		exit_inject_gp(st);
+		return;
+	}
+	st->xcr0 = value;
+	st->dirty |= MK_G_XCR;
+	run_skip(r, 3);
+}
+
+static void guest_skip_2(struct run *r)
+{
+	run_skip(r, 2);
+}
+
+/* MONITOR and MWAIT do nothing, as with KVM. */
+static void guest_skip_3(struct run *r)
+{
+	run_skip(r, 3);
+}
+
+static void guest_ud(struct run *r)
+{
+	exit_inject_ud(r->vs.st);
+}
+
+static void guest_gp(struct run *r)
+{
+	exit_inject_gp(r->vs.st);
+}
+
+static void guest_exception(struct run *r)
+{
+	const struct mk_exit *exit = &r->vs.st->exit;
+	struct fault fault = {
+		.vector = exit->event.vector, .error = exit->event.error, .addr = exit->addr,
+	};
+
+	run_fault(r, &fault);
+	r->vs.st->inject = exit->event;
+}
+
+/* KVM on AMD gives user space a CPU after INIT, since the CPU's own state is undefined. */
+static void guest_shutdown(struct run *r)
+{
+	state_init(r->vs.id, r->vs.st);
+	run_leave_hlt(r, mv_hlt_t_vm_crash);
+}
+
+static void guest_invalid(struct run *r)
+{
+	struct mv_exit_failure_t *page = mk_shared();
+
+	page->hardware_reason = r->vs.st->exit.raw[0];
+	run_leave(r, mv_exit_reason_t_failure);
+	r->status = MV_STATUS_EXIT_FAILURE;
+}
+
+static void guest_mem(struct run *r)
+{
+	static const uint8_t order[] = {
+		MK_RAX, MK_RBX, MK_RCX, MK_RDX, MK_RBP, MK_RSI, MK_RDI, MK_R8,
+		MK_R9,	MK_R10, MK_R11, MK_R12, MK_R13, MK_R14, MK_R15, MK_RSP,
+	};
+	struct mv_exit_mmio_t *page = mk_shared();
+	const struct mk_state *st = r->vs.st;
+
+	page->gpa = st->exit.addr;
+	page->flags = MV_EXIT_MMIO_READ |
+		      (st->exit.mem_flags & MK_MEM_WRITE ? MV_EXIT_MMIO_WRITE : 0) |
+		      (st->exit.mem_flags & MK_MEM_EXEC ? MV_EXIT_MMIO_EXECUTE : 0);
+	for (unsigned int i = 0; i < ARRAY_SIZE(order); i++)
+		page->reg[i] = st->gpr[order[i]];
+	page->reg[ARRAY_SIZE(order)] = st->rip;
+	run_leave(r, mv_exit_reason_t_mmio);
+}
+
+static void guest_intr(struct run *r)
+{
+	run_leave(r, mv_exit_reason_t_interrupt);
+}
+
+static void guest_nmi(struct run *r)
+{
+	run_leave(r, mv_exit_reason_t_nmi);
+}
+
+/* The machine check is root's; it gets it as soon as it runs. */
+static void guest_mce(struct run *r)
+{
+	LOG("machine check while a guest ran: VS", r->vs.id);
+	run_leave(r, mv_exit_reason_t_interrupt);
+}
+
+static void (*const handlers[MK_EXIT_COUNT])(struct run *r) = {
+	[MK_EXIT_HYPERCALL] = guest_hypercall,
+	[MK_EXIT_CPUID] = guest_cpuid,
+	[MK_EXIT_HLT] = guest_hlt,
+	[MK_EXIT_IO] = io_exit,
+	[MK_EXIT_MSR] = guest_msr,
+	[MK_EXIT_MEM] = guest_mem,
+	[MK_EXIT_INTR] = guest_intr,
+	[MK_EXIT_NMI] = guest_nmi,
+	[MK_EXIT_SHUTDOWN] = guest_shutdown,
+	[MK_EXIT_INVALID] = guest_invalid,
+	[MK_EXIT_EXCEPTION] = guest_exception,
+	[MK_EXIT_VIRT] = guest_ud,
+	[MK_EXIT_XSETBV] = guest_xsetbv,
+	[MK_EXIT_RDPMC] = guest_gp,
+	[MK_EXIT_INVD] = guest_skip_2,
+	[MK_EXIT_WBINVD] = guest_skip_2,
+	[MK_EXIT_MONITOR] = guest_skip_3,
+	[MK_EXIT_MWAIT] = guest_skip_3,
+	[MK_EXIT_RSM] = guest_ud,
+	[MK_EXIT_MCE] = guest_mce,
+};
+
+void guest_exit(struct run *r)
+{
+	unsigned int reason = r->vs.st->exit.reason;
+
+	if (reason < MK_EXIT_COUNT && handlers[reason])
+		handlers[reason](r);
+	else
+		run_leave_unknown(r);
+	if (reason != MK_EXIT_SHUTDOWN)
+		exit_reinject(r->vs.st);
+}

@@ -1,0 +1,312 @@
+// SPDX-License-Identifier: MIT
+/*
+ * IN, OUT, INS and OUTS of guests. User space does the port's part: OUT and OUTS tell it
+ * what was written; IN and INS wait in struct vs_data until the next run brings the data.
+ * Counts and the moment when RIP moves are those of KVM.
+ */
+#include "exit.h"
+#include "run.h"
+
+/* KVM moves RIP before this port's exit: old user space relies on it. */
+#define PORT_RIP_MOVED 0x7E
+
+static uint64_t mask(unsigned int bytes)
+{
+	return bytes >= 8 ? ~0ULL : (1ULL << bytes * 8) - 1;
+}
+
+static uint64_t bit_size(unsigned int bytes)
+{
+	return bytes == 1 ? mv_bit_size_t_8 : bytes == 2 ? mv_bit_size_t_16 : mv_bit_size_t_32;
+}
+
+uint32_t io_wanted(const struct vs *vs)
+{
+	const struct vs_data *data = state_data(vs->st);
+
+	return data->io == IO_IN || data->io == IO_INS ? data->io_reps * data->io_size : 0;
+}
+
+static void leave_io(struct run *r, uint64_t type, uint64_t reps, uint64_t value)
+{
+	struct mv_exit_io_t *page = mk_shared();
+
+	page->addr = r->vs.st->exit.io.port;
+	page->data = value;
+	page->reps = reps;
+	page->type = type;
+	page->size = bit_size(r->vs.st->exit.io.size);
+	run_leave(r, mv_exit_reason_t_io);
+}
+
+static void wait_for(struct run *r, enum io_pending io, uint32_t reps, uint64_t next)
+{
+	struct vs_data *data = state_data(r->vs.st);
+
+	data->io = io;
+	data->io_reps = reps;
+	data->io_size = r->vs.st->exit.io.size;
+	data->io_rip = insn_linear_rip(&r->vs);
+	data->io_next = next;
+}
+
+/* A string instruction, as far as prefixes change it. */
+struct string {
+	uint8_t addr_size;
+	uint8_t seg;
+	uint8_t rep;
+	uint64_t next;
+};
+
+/* Behind the instruction: as the CPU says, or prefixes and one or two bytes (APM vol. 3). */
+static uint64_t next_rip(const struct mk_state *st, const struct insn *insn)
+{
+	uint8_t opcode = insn->bytes[insn->prefixes];
+	int has_port = (opcode & 0xFC) == 0xE4; /* IN, OUT with an immediate port */
+
+	return st->exit.next_rip ? st->exit.next_rip : st->rip + insn->prefixes + 1 + has_port;
+}
+
+/* 0, or the run goes on or ends without this instruction. */
+static int simple_next(struct run *r, uint64_t *next)
+{
+	struct mk_state *st = r->vs.st;
+	struct fault fault;
+	struct insn insn;
+	int err = 0;
+
+	*next = st->exit.next_rip;
+	if (!*next) {
+		err = run_failed(r, insn_fetch(r->c->cpu, &r->vs, &insn, &fault), &fault);
+		if (!err)
+			*next = next_rip(st, &insn);
+	}
+	return err;
+}
+
+static void simple(struct run *r)
+{
+	struct mk_state *st = r->vs.st;
+	uint64_t value = st->gpr[MK_RAX] & mask(st->exit.io.size), next;
+
+	if (simple_next(r, &next))
+		return;
+	if (st->exit.io.flags & MK_IO_IN) {
+		wait_for(r, IO_IN, 1, next);
+		leave_io(r, MV_EXIT_IO_IN, 1, 0);
+		return;
+	}
+	if (st->exit.io.port == PORT_RIP_MOVED)
+		run_advance(r, next);
+	else
+		wait_for(r, IO_OUT, 1, next);
+	leave_io(r, MV_EXIT_IO_OUT, 1, value);
+}
+
+static int string_decode(struct run *r, struct string *s)
+{
+	const struct mk_exit *exit = &r->vs.st->exit;
+	struct fault fault;
+	struct insn insn;
+	int err;
+
+	s->rep = !!(exit->io.flags & MK_IO_REP);
+	s->addr_size = exit->io.addr_size;
+	s->seg = exit->io.flags & MK_IO_IN ? MK_ES : exit->io.seg;
+	s->next = exit->next_rip;
+	if (s->addr_size && s->seg < MK_LDTR && s->next)
+		return 0;
+
+	err = run_failed(r, insn_fetch(r->c->cpu, &r->vs, &insn, &fault), &fault);
+	if (err)
+		return err;
+	s->addr_size = insn.addr_size;
+	if (!(exit->io.flags & MK_IO_IN))
+		s->seg = insn.seg;
+	s->next = next_rip(r->vs.st, &insn);
+	return 0;
+}
+
+static int limit_allows(const struct mk_seg *seg, uint64_t ea, unsigned int len)
+{
+	uint64_t top = seg->limit;
+
+	/* Expand-down data: valid above the limit (APM vol. 2, 4.7.3). */
+	if ((seg->attrib & 0xC) == 0x4) {
+		if (ea <= top)
+			return 0;
+		top = seg->attrib & MK_ATTR_DB ? 0xFFFFFFFF : 0xFFFF;
+	}
+	return ea <= top && len - 1 <= top - ea;
+}
+
+static int type_allows(const struct mk_state *st, const struct mk_seg *seg, int write)
+{
+	int code = seg->attrib & 0x8, rw = seg->attrib & 0x2;
+
+	if (!(st->cr0 & CR0_PE) || st->rflags & RFLAGS_VM)
+		return 1;
+	if (!(seg->attrib & MK_ATTR_P))
+		return 0;
+	return write ? rw && !code : rw || !code;
+}
+
+/* The linear address of seg:ea. 0; or 1 and the fault. */
+static int linearize(struct run *r, uint8_t index, uint64_t ea, unsigned int len, int write,
+		     uint64_t *gla, struct fault *fault)
+{
+	struct mk_state *st = r->vs.st;
+	int long_mode = walk_long_mode(&r->vs);
+	const struct mk_seg *seg = &st->seg[index];
+
+	*fault = (struct fault){ .vector = index == MK_SS ? VEC_SS : VEC_GP };
+	if (long_mode) {
+		*gla = ea + (index >= MK_FS ? seg->base : 0);
+		return !walk_canonical(&r->vs, *gla) || !walk_canonical(&r->vs, *gla + len - 1);
+	}
+	*gla = (uint32_t)(seg->base + ea);
+	return !type_allows(st, seg, write) || !limit_allows(seg, ea, len);
+}
+
+/* Adds to a register as far as the address size reaches; 32 bits clear the upper half. */
+static void add(uint64_t *reg, int64_t value, unsigned int addr_size)
+{
+	uint64_t sum = *reg + value;
+
+	if (addr_size == 2)
+		*reg = (*reg & ~0xFFFFULL) | (sum & 0xFFFF);
+	else
+		*reg = sum & mask(addr_size);
+}
+
+static int64_t step(const struct mk_state *st, unsigned int size)
+{
+	return st->rflags & RFLAGS_DF ? -(int64_t)size : (int64_t)size;
+}
+
+/* The element at ES:RDI or seg:RSI and those behind it: `len` bytes. As walk_copy(). */
+static int string_copy(struct run *r, const struct string *s, void *buf, unsigned int len,
+		       int write, struct fault *fault)
+{
+	uint64_t ea = r->vs.st->gpr[write ? MK_RDI : MK_RSI] & mask(s->addr_size), gla;
+
+	if (linearize(r, s->seg, ea, len, write, &gla, fault))
+		return 1;
+	return walk_copy(r->c->cpu, &r->vs, gla, buf, len, write ? WALK_WRITE : WALK_READ, fault);
+}
+
+/* One element; with REP, RIP stays until the CPU itself finds that RCX is 0. */
+static void outs(struct run *r, const struct string *s)
+{
+	struct mv_exit_io_t *page = mk_shared();
+	struct mk_state *st = r->vs.st;
+	unsigned int size = st->exit.io.size;
+	struct fault fault;
+	uint64_t value = 0;
+
+	if (run_failed(r, string_copy(r, s, &value, size, 0, &fault), &fault))
+		return;
+	memcpy(page->out, &value, size);
+	leave_io(r, MV_EXIT_IO_OUT | MV_EXIT_IO_STRING, 1, value);
+	add(&st->gpr[MK_RSI], step(st, size), s->addr_size);
+	if (s->rep)
+		add(&st->gpr[MK_RCX], -1, s->addr_size);
+	else
+		run_advance(r, s->next);
+}
+
+/* How much KVM reads ahead: to the page's end (in bytes, whatever an element is), 1 KiB. */
+static uint32_t read_ahead(const struct mk_state *st, const struct string *s)
+{
+	uint64_t offset = st->gpr[MK_RDI] % MV_PAGE_SIZE;
+	uint64_t count = s->rep ? st->gpr[MK_RCX] & mask(s->addr_size) : 1;
+	uint64_t page = st->rflags & RFLAGS_DF ? offset : MV_PAGE_SIZE - offset;
+
+	if (count > page)
+		count = page;
+	if (count > MV_EXIT_IO_MAX_BYTES / st->exit.io.size)
+		count = MV_EXIT_IO_MAX_BYTES / st->exit.io.size;
+	return count ? count : 1;
+}
+
+static void ins(struct run *r, const struct string *s)
+{
+	struct vs_data *data = state_data(r->vs.st);
+	uint32_t reps = read_ahead(r->vs.st, s);
+
+	wait_for(r, IO_INS, reps, s->next);
+	data->io_addr_size = s->addr_size;
+	data->io_rep = s->rep;
+	leave_io(r, MV_EXIT_IO_IN | MV_EXIT_IO_STRING, reps, 0);
+}
+
+void io_exit(struct run *r)
+{
+	const struct mk_exit *exit = &r->vs.st->exit;
+	struct string s;
+
+	if (!(exit->io.flags & MK_IO_STRING)) {
+		simple(r);
+		return;
+	}
+	if (string_decode(r, &s))
+		return;
+	if (s.rep && !(r->vs.st->gpr[MK_RCX] & mask(s.addr_size)))
+		run_advance(r, s.next);
+	else if (exit->io.flags & MK_IO_IN)
+		ins(r, &s);
+	else
+		outs(r, &s);
+}
+
+/* Upwards all elements at once, or none when their memory faults; downwards one by one. */
+static void ins_complete(struct run *r, const uint8_t *in)
+{
+	struct mk_state *st = r->vs.st;
+	struct vs_data *data = state_data(st);
+	struct string s = { .addr_size = data->io_addr_size, .seg = MK_ES };
+	uint32_t at_once = st->rflags & RFLAGS_DF ? 1 : data->io_reps;
+	struct fault fault;
+
+	for (uint32_t i = 0; i < data->io_reps; i += at_once) {
+		uint8_t *from = (uint8_t *)in + i * data->io_size;
+		int err = string_copy(r, &s, from, at_once * data->io_size, 1, &fault);
+
+		if (run_failed(r, err, &fault))
+			return;
+		add(&st->gpr[MK_RDI], step(st, data->io_size) * at_once, s.addr_size);
+		if (data->io_rep)
+			add(&st->gpr[MK_RCX], -(int64_t)at_once, s.addr_size);
+	}
+	if (!data->io_rep)
+		run_advance(r, data->io_next);
+}
+
+static void in_complete(struct run *r, const uint8_t *in)
+{
+	struct vs_data *data = state_data(r->vs.st);
+	uint64_t *rax = &r->vs.st->gpr[MK_RAX], value = 0;
+
+	memcpy(&value, in, data->io_size);
+	if (data->io_size < 4)
+		value |= *rax & ~mask(data->io_size);
+	*rax = value;
+	run_advance(r, data->io_next);
+}
+
+/* Nothing is completed when somebody moved RIP meanwhile. */
+void io_complete(struct run *r, const uint8_t *in)
+{
+	struct vs_data *data = state_data(r->vs.st);
+	uint8_t io = data->io;
+
+	data->io = IO_NONE;
+	if (io == IO_NONE || insn_linear_rip(&r->vs) != data->io_rip)
+		return;
+	if (io == IO_IN)
+		in_complete(r, in);
+	else if (io == IO_INS)
+		ins_complete(r, in);
+	else
+		run_advance(r, data->io_next);
+}

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: MIT
+/* mv_vs_op_run: takes mv_run_t, completes what waits, runs the guest until root must know. */
+#include "exit.h"
+#include "log.h"
+#include "regs.h"
+#include "run.h"
+
+#define DR6_BS (1ULL << 14)
+#define FAILED_ENTRY 0xFFFFFFFFULL /* as if the CPU had refused it */
+
+/* The part of mv_run_t in front of the bytes, copied. */
+struct input {
+	struct mv_rdl_entry_t reg[MV_RUN_MAX_REGS];
+	struct mv_rdl_entry_t msr[MV_RUN_MAX_MSRS];
+	uint64_t flags;
+	uint64_t in_bytes;
+	uint8_t in[MV_EXIT_IO_MAX_BYTES];
+};
+MV_ABI_ASSERT(offsetof(struct input, in) == offsetof(struct mv_run_t, in));
+
+void run_leave(struct run *r, enum mv_exit_reason_t reason)
+{
+	r->done = 1;
+	r->status = MV_STATUS_SUCCESS;
+	r->c->reg[0] = reason;
+}
+
+void run_leave_hlt(struct run *r, enum mv_hlt_t why)
+{
+	struct mv_exit_hlt_t *page = mk_shared();
+
+	page->reason = why;
+	run_leave(r, mv_exit_reason_t_hlt);
+}
+
+void run_leave_unknown(struct run *r)
+{
+	struct mv_exit_unknown_t *page = mk_shared();
+	const struct mk_exit *exit = &r->vs.st->exit;
+
+	page->info0 = exit->raw[0];
+	page->info1 = exit->raw[1];
+	page->info2 = exit->raw[2];
+	page->info3 = r->vs.st->rip;
+	r->done = 1;
+	r->status = MV_STATUS_EXIT_UNKNOWN;
+	r->c->reg[0] = mv_exit_reason_t_unknown;
+}
+
+static void leave_failure(struct run *r, uint64_t reason)
+{
+	struct mv_exit_failure_t *page = mk_shared();
+
+	page->hardware_reason = reason;
+	r->done = 1;
+	r->status = MV_STATUS_EXIT_FAILURE;
+	r->c->reg[0] = mv_exit_reason_t_failure;
+}
+
+mv_status_t run_crashed(struct call *c)
+{
+	struct run r = { .c = c };
+
+	run_leave_hlt(&r, mv_hlt_t_microv_crash);
+	return r.status;
+}
+
+void run_fault(struct run *r, const struct fault *fault)
+{
+	struct mk_state *st = r->vs.st;
+
+	if (fault->vector == VEC_PF) {
+		state_fetch(r->vs.id, st, MK_G_CR);
+		st->cr2 = fault->addr;
+		st->dirty |= MK_G_CR;
+	}
+	exit_inject(st, fault->vector, 1, fault->error);
+}
+
+int run_failed(struct run *r, int err, const struct fault *fault)
+{
+	if (err > 0)
+		run_fault(r, fault);
+	else if (err < 0)
+		run_leave_unknown(r);
+	return err;
+}
+
+void run_advance(struct run *r, uint64_t next)
+{
+	struct mk_state *st = r->vs.st;
+
+	st->rip = walk_long_mode(&r->vs) ? next : (uint32_t)next;
+	st->shadow = 0;
+	st->rflags &= ~RFLAGS_RF;
+	if (!(st->rflags & RFLAGS_TF))
+		return;
+	/* The single step that the instruction would have ended with. */
+	state_fetch(r->vs.id, st, MK_G_DR);
+	st->dr6 |= DR6_BS;
+	st->dirty |= MK_G_DR;
+	exit_inject(st, VEC_DB, 0, 0);
+}
+
+void run_skip(struct run *r, unsigned int len)
+{
+	struct mk_state *st = r->vs.st;
+	struct fault fault;
+	struct insn insn;
+
+	if (st->exit.len) {
+		len = st->exit.len;
+	} else {
+		if (run_failed(r, insn_fetch(r->c->cpu, &r->vs, &insn, &fault), &fault))
+			return;
+		len += insn.prefixes;
+	}
+	run_advance(r, st->rip + len);
+}
+
+static mv_status_t read_input(struct run *r, struct input *input)
+{
+	const struct mv_run_t *page = mk_shared();
+
+	copy_once(input, page, offsetof(struct input, in));
+	if (input->flags & ~MV_RUN_FLAG_COMPLETE_ONLY || input->in_bytes != io_wanted(&r->vs))
+		return MV_STATUS_FAILURE_UNKNOWN;
+	copy_once(input->in, page->in, input->in_bytes);
+	return MV_STATUS_SUCCESS;
+}
+
+/* Checks, or writes, the entries of mv_run_t; register or MSR 0 is no entry. */
+static int entries(struct run *r, const struct reg_ops *ops, const struct mv_rdl_entry_t *e,
+		   unsigned int count, int write)
+{
+	for (unsigned int i = 0; i < count; i++) {
+		if (!e[i].reg)
+			continue;
+		if (write)
+			ops->write(&r->vs, e[i].reg, e[i].val);
+		else if (!ops->exists(e[i].reg) || !ops->valid(&r->vs, e[i].reg, e[i].val))
+			return -1;
+	}
+	return 0;
+}
+
+/* All of mv_run_t is checked before any of it is done. */
+static mv_status_t begin(struct run *r)
+{
+	struct input input;
+	mv_status_t status = read_input(r, &input);
+
+	if (status != MV_STATUS_SUCCESS)
+		return status;
+	if (entries(r, &reg_ops, input.reg, MV_RUN_MAX_REGS, 0) ||
+	    entries(r, &msr_ops, input.msr, MV_RUN_MAX_MSRS, 0))
+		return MV_STATUS_FAILURE_UNKNOWN;
+	entries(r, &reg_ops, input.reg, MV_RUN_MAX_REGS, 1);
+	entries(r, &msr_ops, input.msr, MV_RUN_MAX_MSRS, 1);
+
+	io_complete(r, input.in);
+	if (input.flags & MV_RUN_FLAG_COMPLETE_ONLY && !r->done)
+		run_leave(r, mv_exit_reason_t_interrupt);
+	return MV_STATUS_SUCCESS;
+}
+
+static void enter(struct run *r)
+{
+	int64_t err = mk_vs_run(r->vs.id);
+
+	if (!err) {
+		guest_exit(r);
+	} else if (err == -MK_EINVAL) {
+		leave_failure(r, FAILED_ENTRY);
+	} else {
+		LOG("a guest can't run: VS, error", r->vs.id, -err);
+		r->done = 1;
+		r->status = MV_STATUS_FAILURE_UNKNOWN;
+	}
+}
+
+mv_status_t hc_vs_run(struct call *c)
+{
+	struct run r = { .c = c };
+	mv_status_t status = vs_take(c, &r.vs);
+
+	if (status != MV_STATUS_SUCCESS)
+		return status;
+	if (!cpus[c->cpu].shared) {
+		status = MV_STATUS_FAILURE_UNKNOWN;
+	} else if (state_data(r.vs.st)->dead) {
+		run_leave_hlt(&r, mv_hlt_t_microv_crash);
+		status = r.status;
+	} else {
+		status = begin(&r);
+	}
+	if (status == MV_STATUS_SUCCESS) {
+		while (!r.done)
+			enter(&r);
+		status = r.status;
+	}
+	vs_drop(c, &r.vs);
+	return status;
+}

@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: MIT
+/* The guest's page tables (APM vol. 2, chapter 5) and its linear memory. */
+#include "exit.h"
+#include "walk.h"
+
+#define PTE_P (1ULL << 0)
+#define PTE_W (1ULL << 1)
+#define PTE_U (1ULL << 2)
+#define PTE_A (1ULL << 5)
+#define PTE_D (1ULL << 6)
+#define PTE_PS (1ULL << 7)
+#define PTE_NX (1ULL << 63)
+#define PTE_ADDR 0x000FFFFFFFFFF000ULL
+
+#define PF_P (1U << 0)
+#define PF_W (1U << 1)
+#define PF_U (1U << 2)
+#define PF_RSVD (1U << 3)
+#define PF_I (1U << 4)
+
+/* A paging mode. */
+struct mode {
+	uint8_t levels;
+	uint8_t bits; /* of the address that each level takes */
+	uint8_t size; /* bytes of an entry */
+	uint8_t pae;  /* three levels: the top one is special */
+};
+
+static const struct mode mode_32 = { .levels = 2, .bits = 10, .size = 4 };
+static const struct mode mode_pae = { .levels = 3, .bits = 9, .size = 8, .pae = 1 };
+static const struct mode mode_4 = { .levels = 4, .bits = 9, .size = 8 };
+static const struct mode mode_5 = { .levels = 5, .bits = 9, .size = 8 };
+
+/* A walk under way. */
+struct walker {
+	unsigned int cpu;
+	struct vs *vs;
+	const struct mode *mode;
+	uint64_t gla;
+	unsigned int access;
+	uint64_t rights; /* PTE_W, PTE_U of all levels so far; PTE_NX if any has it */
+};
+
+static int guest_open(unsigned int cpu, unsigned int vmid)
+{
+	if (cpus[cpu].window == vmid)
+		return 0;
+	if (mk_window_open(vmid) < 0)
+		return -MK_EFAULT;
+	cpus[cpu].window = vmid;
+	return 0;
+}
+
+static int guest_copy(struct walker *w, uint64_t gpa, void *buf, unsigned int len, int write)
+{
+	if (gpa >= MK_GPA_END || len > MK_GPA_END - gpa || guest_open(w->cpu, w->vs->vmid))
+		return -MK_EFAULT;
+	return mk_window_copy(gpa, buf, len, write);
+}
+
+static const struct mode *paging_mode(const struct mk_state *st)
+{
+	if (!(st->cr0 & CR0_PG))
+		return NULL;
+	if (st->efer & EFER_LMA)
+		return st->cr4 & CR4_LA57 ? &mode_5 : &mode_4;
+	return st->cr4 & CR4_PAE ? &mode_pae : &mode_32;
+}
+
+int walk_canonical(struct vs *vs, uint64_t gla)
+{
+	int shift;
+
+	state_fetch(vs->id, vs->st, MK_G_CR);
+	shift = vs->st->cr4 & CR4_LA57 ? 64 - 57 : 64 - 48;
+	return (uint64_t)((int64_t)(gla << shift) >> shift) == gla;
+}
+
+int walk_long_mode(struct vs *vs)
+{
+	state_fetch(vs->id, vs->st, MK_G_CR | MK_G_SEG);
+	return vs->st->efer & EFER_LMA && vs->st->seg[MK_CS].attrib & MK_ATTR_L;
+}
+
+unsigned int walk_cpl(struct vs *vs)
+{
+	state_fetch(vs->id, vs->st, MK_G_SEG);
+	return (vs->st->seg[MK_SS].attrib & MK_ATTR_DPL) >> 5;
+}
+
+static unsigned int level_shift(const struct mode *mode, int level)
+{
+	return 12 + mode->bits * level;
+}
+
+/* May the entry of this level (0: page tables) be a large page? */
+static int may_be_large(const struct walker *w, int level)
+{
+	if (w->mode == &mode_32)
+		return level == 1 && w->vs->st->cr4 & CR4_PSE;
+	return level == 1 || (level == 2 && !w->mode->pae);
+}
+
+static int has_reserved_bits(const struct walker *w, int level, uint64_t pte)
+{
+	if (w->mode == &mode_32)
+		return 0;
+	if (pte & PTE_NX && !(w->vs->st->efer & EFER_NXE))
+		return 1;
+	if (level == 0 || !(pte & PTE_PS) || (w->mode->pae && level == 2))
+		return 0;
+	if (!may_be_large(w, level))
+		return 1;
+	/* The address of a large page is aligned; bit 12 is PAT. */
+	return (pte & PTE_ADDR & ((1ULL << level_shift(w->mode, level)) - 1) & ~(1ULL << 12)) != 0;
+}
+
+/* The frame of a page at this level; a 4 MiB page has address bits 39:32 in 20:13. */
+static uint64_t leaf_base(const struct walker *w, int level, uint64_t pte)
+{
+	uint64_t base = pte & PTE_ADDR & ~((1ULL << level_shift(w->mode, level)) - 1);
+
+	if (w->mode == &mode_32 && level == 1)
+		base |= (pte >> 13 & 0xFF) << 32;
+	return base;
+}
+
+static int rights_allow(const struct walker *w)
+{
+	const struct mk_state *st = w->vs->st;
+	int user_page = !!(w->rights & PTE_U);
+
+	if (w->access & WALK_PROBE)
+		return 1;
+	if (w->access & WALK_USER && !user_page)
+		return 0;
+	if (w->access & WALK_WRITE && !(w->rights & PTE_W) &&
+	    (w->access & WALK_USER || st->cr0 & CR0_WP))
+		return 0;
+	if (w->access & WALK_EXEC && w->rights & PTE_NX)
+		return 0;
+	if (w->access & WALK_USER || !user_page)
+		return 1;
+	if (w->access & WALK_EXEC)
+		return !(st->cr4 & CR4_SMEP);
+	return !(st->cr4 & CR4_SMAP) || st->rflags & RFLAGS_AC;
+}
+
+static int page_fault(const struct walker *w, struct fault *fault, uint32_t error)
+{
+	const struct mk_state *st = w->vs->st;
+
+	if (w->access & WALK_WRITE)
+		error |= PF_W;
+	if (w->access & WALK_USER)
+		error |= PF_U;
+	if (w->access & WALK_EXEC && (st->efer & EFER_NXE || st->cr4 & CR4_SMEP))
+		error |= PF_I;
+	*fault = (struct fault){ .vector = VEC_PF, .error = error, .addr = w->gla };
+	return 1;
+}
+
+/* Sets the A (and of a written page the D) bit; the low byte of an entry has both. */
+static void mark(const struct walker *w, uint64_t gpa, uint64_t pte, int leaf)
+{
+	uint64_t bits = PTE_A | (leaf && w->access & WALK_WRITE ? PTE_D : 0);
+
+	if (!(w->access & WALK_PROBE) && (pte & bits) != bits)
+		mk_window_or(gpa, bits);
+}
+
+static uint64_t map_flags(const struct walker *w, int level)
+{
+	static const uint64_t size_flags[] = {
+		MV_MAP_FLAG_4K_PAGE, MV_MAP_FLAG_2M_PAGE, MV_MAP_FLAG_1G_PAGE,
+	};
+
+	return MV_MAP_FLAG_READ_ACCESS | size_flags[level] |
+	       (w->rights & PTE_W ? MV_MAP_FLAG_WRITE_ACCESS : 0) |
+	       (w->rights & PTE_U ? MV_MAP_FLAG_USER : 0) |
+	       (w->rights & PTE_NX ? 0 : MV_MAP_FLAG_EXECUTE_ACCESS);
+}
+
+/* The top entries of PAE paging have neither rights nor an A bit. */
+static int is_pdpte(const struct walker *w, int level)
+{
+	return w->mode->pae && level == 2;
+}
+
+static int walk_tables(struct walker *w, struct mapping *map, struct fault *fault)
+{
+	uint64_t table = w->vs->st->cr3 & (w->mode->pae ? 0xFFFFFFE0ULL : PTE_ADDR);
+	int level = w->mode->levels - 1;
+
+	for (;; level--) {
+		unsigned int shift = level_shift(w->mode, level);
+		uint64_t index = w->gla >> shift & ((1ULL << w->mode->bits) - 1);
+		uint64_t gpa, pte = 0;
+		int leaf;
+
+		if (is_pdpte(w, level))
+			index &= 3;
+		gpa = table + index * w->mode->size;
+		/* Tables outside of the VM's memory: nothing is mapped there. */
+		if (guest_copy(w, gpa, &pte, w->mode->size, 0) || !(pte & PTE_P))
+			return page_fault(w, fault, 0);
+		if (has_reserved_bits(w, level, pte))
+			return page_fault(w, fault, PF_P | PF_RSVD);
+
+		leaf = level == 0 || (pte & PTE_PS && may_be_large(w, level));
+		if (!is_pdpte(w, level))
+			w->rights = (w->rights & pte & (PTE_W | PTE_U)) |
+				    ((w->rights | pte) & PTE_NX);
+		if (leaf && !rights_allow(w))
+			return page_fault(w, fault, PF_P);
+		if (!is_pdpte(w, level))
+			mark(w, gpa, pte, leaf);
+		if (leaf) {
+			map->gpa = leaf_base(w, level, pte) | (w->gla & ((1ULL << shift) - 1));
+			map->flags = map_flags(w, level);
+			return 0;
+		}
+		table = pte & PTE_ADDR;
+	}
+}
+
+int walk(unsigned int cpu, struct vs *vs, uint64_t gla, unsigned int access, struct mapping *map,
+	 struct fault *fault)
+{
+	struct walker w = { .cpu = cpu, .vs = vs, .gla = gla, .access = access };
+
+	state_fetch(vs->id, vs->st, MK_G_CR | MK_G_SEG);
+	w.rights = PTE_W | PTE_U;
+	w.mode = paging_mode(vs->st);
+	if (!(vs->st->efer & EFER_LMA)) {
+		w.gla = (uint32_t)gla;
+	} else if (!walk_canonical(vs, gla)) {
+		*fault = (struct fault){ .vector = VEC_GP };
+		return 1;
+	}
+	if (w.mode)
+		return walk_tables(&w, map, fault);
+	map->gpa = w.gla;
+	map->flags = map_flags(&w, 0);
+	return 0;
+}
+
+static unsigned int in_page(uint64_t gla, unsigned int len)
+{
+	unsigned int left = MV_PAGE_SIZE - gla % MV_PAGE_SIZE;
+
+	return len < left ? len : left;
+}
+
+int walk_copy(unsigned int cpu, struct vs *vs, uint64_t gla, void *buf, unsigned int len,
+	      unsigned int access, struct fault *fault)
+{
+	struct walker w = { .cpu = cpu, .vs = vs };
+	unsigned int first = in_page(gla, len);
+	struct mapping map[2];
+	int err;
+
+	if (walk_cpl(vs) == 3)
+		access |= WALK_USER;
+	if (walk(cpu, vs, gla, access, &map[0], fault))
+		return 1;
+	if (first < len && walk(cpu, vs, gla + first, access, &map[1], fault))
+		return 1;
+
+	err = guest_copy(&w, map[0].gpa, buf, first, access & WALK_WRITE);
+	if (!err && first < len)
+		err = guest_copy(&w, map[1].gpa, (char *)buf + first, len - first,
+				 access & WALK_WRITE);
+	return err;
+}
+
+mv_status_t hc_vs_gla_to_gpa(struct call *c)
+{
+	struct mapping map;
+	struct fault fault;
+	mv_status_t status;
+	struct vs vs;
+
+	status = vs_take(c, &vs);
+	if (status != MV_STATUS_SUCCESS)
+		return status;
+	if (c->reg[2] % MV_PAGE_SIZE)
+		status = MV_STATUS_INVALID_INPUT_REG2;
+	else if (walk(c->cpu, &vs, c->reg[2], WALK_PROBE, &map, &fault))
+		status = MV_STATUS_FAILURE_UNKNOWN;
+	else
+		c->reg[0] = map.gpa | map.flags;
+	vs_drop(c, &vs);
+	return status;
+}

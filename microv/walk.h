@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The guest's linear memory: its page tables, walked with its own registers, and copies to
+ * and from it through the window.
+ */
+#ifndef MICROV_WALK_H
+#define MICROV_WALK_H
+
+#include "vm.h"
+
+/* What an access is; WALK_PROBE asks for the mapping alone: no rights, no A and D bits. */
+enum { WALK_READ = 0, WALK_WRITE = 1, WALK_EXEC = 2, WALK_USER = 4, WALK_PROBE = 8 };
+
+/* An exception that an access of the guest gives. */
+struct fault {
+	uint8_t vector;
+	uint32_t error;
+	uint64_t addr; /* CR2 of a #PF */
+};
+
+struct mapping {
+	uint64_t gpa;
+	uint64_t flags; /* MV_MAP_FLAG_* */
+};
+
+/* Is the address canonical for this guest's paging mode? */
+int walk_canonical(struct vs *vs, uint64_t gla);
+
+/* In 64-bit mode (not in compatibility mode)? */
+int walk_long_mode(struct vs *vs);
+
+/* The CPL of the guest. */
+unsigned int walk_cpl(struct vs *vs);
+
+/* Translates one address. 0; or 1 and the fault. */
+int walk(unsigned int cpu, struct vs *vs, uint64_t gla, unsigned int access, struct mapping *map,
+	 struct fault *fault);
+
+/*
+ * Copies up to a page between buf and the guest's linear memory (into it with WALK_WRITE).
+ * 0; 1 and the fault, with nothing copied; -MK_EFAULT when a page isn't memory of the VM.
+ */
+int walk_copy(unsigned int cpu, struct vs *vs, uint64_t gla, void *buf, unsigned int len,
+	      unsigned int access, struct fault *fault);
+
+#endif
