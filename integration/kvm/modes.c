@@ -38,7 +38,6 @@ TRY(invd);
 TRY(wbinvd);
 TRY(page_fault);
 TRY(not_canonical);
-TRY(rdpmc);
 TRY(pause);
 TRY(clts);
 TRY(lmsw);
@@ -250,7 +249,7 @@ static void harmless(void)
 		ATTEMPT(clts, 0, NONE), ATTEMPT(invlpg, 0, NONE), ATTEMPT(cr8, 5, NONE),
 		ATTEMPT(lmsw, 0x31, NONE), ATTEMPT(dr, 0x1234, NONE),
 		ATTEMPT(monitor, 0, NONE), ATTEMPT(mwait, 0, NONE),
-		ATTEMPT(rdpmc, 0, NONE), ATTEMPT(xsetbv, 0, UD), /* CR4.OSXSAVE is clear */
+		ATTEMPT(xsetbv, 0, UD), /* CR4.OSXSAVE is clear */
 	};
 
 	check_attempts(list, KT_LEN(list));

@@ -194,11 +194,10 @@ END_CODE
 	TRY	wbinvd, wbinvd
 	TRY	page_fault, mov [rax], rbx
 	TRY	not_canonical, mov rbx, [rax]
-	TRY	rdpmc, rdpmc
 	TRY	pause, pause
 	TRY	clts, clts
 	TRY	lmsw, lmsw ax
-	TRY	invlpg, invlpg [0]
+	TRY	invlpg, invlpg [rax]
 	TRY	dr, mov dr0, rax
 
 ; 1000 readings of the TSC; RBX counts the steps back.
