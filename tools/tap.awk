@@ -39,6 +39,7 @@ function flush_failure() {
 	sub(/^Bail out![ \t]*/, "")
 	emit("FAIL", program, "gave up: " $0)
 	failures++
+	bailed = 1
 	next
 }
 
@@ -88,6 +89,8 @@ function flush_failure() {
 
 END {
 	flush_failure()
+	if (bailed && status != "")
+		exit
 	if (status == "")
 		emit("FAIL", program, (death == "" ? "never ended" : death) \
 		     (reported ? " (after test " reported ")" : ""))
