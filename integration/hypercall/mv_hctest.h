@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: (GPL-2.0 OR MIT) */
+/*
+ * /dev/mv_hctest: what the hypercall tests in user space ask of their kernel
+ * module. Used by both. Root only; never load this on a machine that matters.
+ */
+#ifndef MV_HCTEST_H
+#define MV_HCTEST_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+#define MV_HCTEST_DEVICE "mv_hctest"
+
+/* VMMCALL on a CPU. fault: it raised #UD, the registers are as they were. */
+struct hct_call {
+	__u64 rax;
+	__u64 reg[4]; /* R10 to R13 */
+	__u32 cpu;
+	__u32 fault;
+};
+
+/*
+ * 2^order zeroed pages, physically contiguous. mmap() with offset = spa shows them.
+ * They stay until HCT_FREE: closing the device with pages that the hypervisor may
+ * still hold leaks them.
+ */
+struct hct_alloc {
+	__u32 order;
+	__u32 reserved;
+	__u64 spa; /* out */
+};
+
+/* Reads or writes physical memory, RAM or not, up to the end of a page. */
+struct hct_phys {
+	__u64 spa;
+	__u64 buffer;
+	__u32 bytes;
+	__u32 write;
+};
+
+#define HCT_CALL _IOWR('v', 0x80, struct hct_call)
+#define HCT_ALLOC _IOWR('v', 0x81, struct hct_alloc)
+#define HCT_FREE _IO('v', 0x82) /* all of this file's pages */
+#define HCT_PHYS _IOW('v', 0x83, struct hct_phys)
+
+#endif /* MV_HCTEST_H */
