@@ -73,7 +73,7 @@
 	  "Takes pages of RAM from root for the space's pool; usable once space_quiesce(space 0) gives 0. EPERM: not root's, or lent to a guest.")  \
 	X(10, SPACE_NEED, space_need, "space, gpa, spa, bytes, after",                             \
 	  "How many pages of the pool mapping this range would take (spa = ~0: unmapping it). Tables that also cover "      \
-	  "gpa `after` - 1 don't count (after = 0: all count): so a list in ascending order of gpa is summed exactly.") \
+	  "gpa `after` - 1 don't count (after = 0: all count): so a list in ascending order of gpa is summed exactly. Refuses what the change itself would: EPERM, EEXIST, ENOENT. gpa = ~0: only asks whether spa could be donated.") \
 	X(11, SHARED_SET, shared_set, "spa or ~0", "Shows a page of root RAM at MK_U_SHARED on this CPU, or nothing (~0). EPERM, EBUSY: one is set.")                 \
 	X(12, WINDOW_OPEN, window_open, "space",                                                   \
 	  "Shows the guest memory of a space at MK_U_WINDOW on this CPU until the next vs_run of another space.")                   \
@@ -81,7 +81,7 @@
 	  "A fault in the window by an instruction in [start, end) of MicroV's image continues at `fixup`. Once per launch.")     \
 	X(14, LOG, log, "pointer, length", "Appends text to the log (1 KiB at most). The memory must be in the image or stack.")           \
 	X(15, LOG_READ, log_read, "position, pointer, length",                                     \
-	  "Copies log text from a position on (bytes since launch) to the image, stack or shared page; returns how many bytes. The position moves to the oldest byte if it is gone: read RDX.") \
+	  "Copies log text from a position on (bytes since launch) to the image, stack or shared page; returns how many bytes. RDX = the position that was read from: the oldest byte there is if the wanted one is gone.") \
 	X(16, CPU_STOP, cpu_stop, "",                                                              \
 	  "Takes the root VM off this CPU: Linux goes on natively behind the hypercall that it is in. Never returns.") \
 	X(17, SPACE_FREE, space_free, "space",                                                     \

@@ -131,9 +131,11 @@ enum mv_op { MV_OPS(MV_OPS_ENUM) };
 #define MV_HC_DEBUG(X)                                                                             \
 	X(DEBUG, debug, 0x0, OUT, out, MV, YES, "no handle needed; REG0, REG1: any values", "", "", \
 	  "Writes both values in hexadecimal to the hypervisor's log.")                            \
-	X(DEBUG, debug, 0x1, LOG_READ, log_read, OURS, YES, "REG1: position to read from, in bytes since launch", \
-	  "REG0: bytes in the shared page; REG1: position after them", "FAILURE_UNKNOWN: no shared page", \
-	  "Copies up to a page of the hypervisor's log, from REG1 or the oldest byte still there.")
+	X(DEBUG, debug, 0x1, LOG_READ, log_read, OURS, YES, "REG1: position to read from, in bytes since launch; REG2: 0 or 1", \
+	  "REG0: how many bytes; REG1: position after them; with REG2 = 1 also REG2, REG3: the bytes", \
+	  "INVALID_INPUT_REG2; FAILURE_UNKNOWN: no shared page", \
+	  "Copies the hypervisor's log, from REG1 or the oldest byte still there: up to a page to the shared page (REG2 = 0), "      \
+	  "or up to 16 bytes to registers (REG2 = 1).")
 
 #define MV_HC_PP(X)                                                                                \
 	X(PP, pp, 0x0, PPID, ppid, MV, YES, "", "REG0 15:0: PPID", "", "Returns the ID of the PP that executes this.") \

@@ -51,17 +51,46 @@ mv_status_t hc_debug_out(struct call *c)
 	return MV_STATUS_SUCCESS;
 }
 
-mv_status_t hc_debug_log_read(struct call *c)
+/* 16 bytes of the log in REG2 and REG3, for who has no shared page. */
+static mv_status_t log_to_registers(struct call *c)
 {
-	uint64_t pos = c->reg[1];
-	int64_t len;
+	uint64_t at = c->reg[1], text[2] = { 0 };
+	int64_t len = mk_log_read(&at, text, sizeof(text));
 
-	if (!cpus[c->cpu].shared)
-		return MV_STATUS_FAILURE_UNKNOWN;
-	len = mk_log_read(&pos, mk_shared(), MV_PAGE_SIZE);
-	if (len < 0)
+	if (len < 0 || (uint64_t)len > sizeof(text))
 		return MV_STATUS_FAILURE_UNKNOWN;
 	c->reg[0] = len;
-	c->reg[1] = pos + len;
+	c->reg[1] = at + len;
+	c->reg[2] = text[0];
+	c->reg[3] = text[1];
+	return MV_STATUS_SUCCESS;
+}
+
+mv_status_t hc_debug_log_read(struct call *c)
+{
+	uint64_t pos = c->reg[1], at = pos;
+	char *page = mk_shared();
+	uint64_t done = 0;
+	int64_t len;
+
+	if (c->reg[2] > 1)
+		return MV_STATUS_INVALID_INPUT_REG2;
+	if (c->reg[2])
+		return log_to_registers(c);
+	if (!cpus[c->cpu].shared)
+		return MV_STATUS_FAILURE_UNKNOWN;
+	/* The microkernel gives a part at a time; only the first can begin later than asked. */
+	do {
+		len = mk_log_read(&at, page + done, MV_PAGE_SIZE - done);
+		if (len < 0 || (uint64_t)len > MV_PAGE_SIZE - done)
+			return MV_STATUS_FAILURE_UNKNOWN;
+		if (done && at != pos)
+			break;
+		pos = at + len;
+		done += len;
+		at = pos;
+	} while (len && done < MV_PAGE_SIZE);
+	c->reg[0] = done;
+	c->reg[1] = pos;
 	return MV_STATUS_SUCCESS;
 }

@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Ring 3's address space. See user.h. Tables come from root's pool and stay until stop.
+ */
+#include "user.h"
+
+#include <errno.h>
+
+#include "elf.h"
+#include "epoch.h"
+
+#define SLOT(va) (((va) >> 39) & 511)
+#define USER_IMAGE_END 0x0000000001000000ULL
+#define STACK_FIRST (MK_U_STACK_TOP - MK_U_STACK_SIZE)
+
+static struct ptab common; /* image and state pages; its top is only a source of entries */
+static u64 image_entry;
+static struct {
+	u64 start, end, to;
+} fixup;
+static spinlock_t state_lock;
+
+static int load_segment(void *arg, const struct elf_segment *seg)
+{
+	u64 flags = PTE_P | PTE_U | (seg->write ? PTE_W : 0) | (seg->execute ? 0 : PTE_NX);
+	u64 off;
+
+	(void)arg;
+	for (off = 0; off < seg->bytes; off += PAGE_4K) {
+		spa_t page = pool_alloc(&space_root()->pool);
+		u64 left = off < seg->data_bytes ? seg->data_bytes - off : 0;
+
+		if (page.v == SPA_NONE.v)
+			return -ENOMEM;
+		memcpy(hw_virt(page), seg->data + off, left < PAGE_4K ? left : PAGE_4K);
+		if (ptab_map(&common, seg->va + off, page.v, PAGE_4K, flags))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+int user_init(spa_t elf, u64 bytes)
+{
+	common = (struct ptab){
+		.ops = space_root()->npt.ops,
+		.ctx = &space_root()->pool,
+		.max_level = 1,
+	};
+	common.root = pool_alloc(common.ctx);
+	if (common.root.v == SPA_NONE.v)
+		return -ENOMEM;
+	/* The table below the slot of state pages must be there before the CPUs copy it. */
+	if (!ptab_entry(&common, MK_U_STATE))
+		return -ENOMEM;
+	return elf_load(hw_virt(elf), bytes, MK_U_IMAGE, USER_IMAGE_END, &image_entry, load_segment,
+			NULL);
+}
+
+u64 user_entry(void)
+{
+	return image_entry;
+}
+
+static int map_stack(struct cpu *cpu, struct ptab *pt)
+{
+	u64 va;
+
+	for (va = STACK_FIRST; va < MK_U_STACK_TOP; va += PAGE_4K) {
+		spa_t page = pool_alloc(pt->ctx);
+
+		if (page.v == SPA_NONE.v ||
+		    ptab_map(pt, va, page.v, PAGE_4K, PTE_P | PTE_W | PTE_U | PTE_NX))
+			return -ENOMEM;
+	}
+	cpu->user_pt[0] = ptab_entry(pt, STACK_FIRST);
+	cpu->user_pt[1] = ptab_entry(pt, MK_U_SHARED);
+	return cpu->user_pt[1] ? 0 : -ENOMEM;
+}
+
+int user_cpu_init(struct cpu *cpu)
+{
+	const u64 *kernel = hw_virt(hw_page_table()), *from = hw_virt(common.root);
+	struct ptab pt = common;
+
+	pt.root = pool_alloc(pt.ctx);
+	if (pt.root.v == SPA_NONE.v)
+		return -ENOMEM;
+	cpu->pml4_spa = pt.root;
+	cpu->pml4 = hw_virt(pt.root);
+	memcpy(cpu->pml4 + 256, kernel + 256, PAGE_4K / 2);
+	cpu->pml4[SLOT(MK_U_IMAGE)] = from[SLOT(MK_U_IMAGE)];
+	cpu->pml4[SLOT(MK_U_STATE)] = from[SLOT(MK_U_STATE)];
+	return map_stack(cpu, &pt);
+}
+
+int user_map_state(u32 vsid, spa_t page)
+{
+	u64 *e;
+
+	spin_lock(&state_lock);
+	e = ptab_entry(&common, MK_U_STATE + vsid * PAGE_4K);
+	if (e)
+		*e = page.v == SPA_NONE.v ? 0 : page.v | PTE_P | PTE_W | PTE_U | PTE_NX;
+	spin_unlock(&state_lock);
+	return e ? 0 : -ENOMEM;
+}
+
+s64 user_shared_set(struct cpu *cpu, spa_t page)
+{
+	bool clear = page.v == SPA_NONE.v;
+	int rc;
+
+	if (!clear && cpu->shared.v != SPA_NONE.v)
+		return -EBUSY;
+	if (!clear && (!is_aligned(page.v, PAGE_4K) || page.v >= MK_DIRECT_MAX))
+		return -EINVAL;
+	if (clear && cpu->shared.v == SPA_NONE.v)
+		return 0;
+	if (clear) {
+		frame_unlend(cpu->shared, PAGE_4K);
+		*cpu->user_pt[1] = 0;
+		hw_flush_tlb();
+	} else {
+		rc = frame_lend(page, PAGE_4K);
+		if (rc)
+			return rc;
+		*cpu->user_pt[1] = page.v | PTE_P | PTE_W | PTE_U | PTE_NX;
+	}
+	cpu->shared = page;
+	return 0;
+}
+
+/*
+ * The nested tables have the format of ordinary ones, so the window is a few of their top
+ * entries, put into ring 3's half and made not executable.
+ */
+s64 user_window_open(struct cpu *cpu, u64 id)
+{
+	struct space *s = space_get(id);
+	const u64 *top;
+	unsigned int i;
+
+	if (!s || id == MV_ROOT_VMID || s->npt.root.v == SPA_NONE.v)
+		return -ENOENT;
+	if (cpu->window)
+		user_window_close(cpu);
+	top = hw_virt(s->npt.root);
+	for (i = 0; i < SLOT(MK_GPA_END); i++) {
+		if (!(top[i] & PTE_P))
+			continue;
+		cpu->pml4[SLOT(MK_U_WINDOW) + i] = top[i] | PTE_NX;
+		cpu->window_slots = i + 1;
+	}
+	cpu->window = s;
+	return 0;
+}
+
+void user_window_close(struct cpu *cpu)
+{
+	memset(&cpu->pml4[SLOT(MK_U_WINDOW)], 0, cpu->window_slots * sizeof(u64));
+	cpu->window = NULL;
+	cpu->window_slots = 0;
+	hw_flush_tlb();
+}
+
+s64 user_window_fixup(u64 start, u64 end, u64 to)
+{
+	struct ptab_leaf leaf;
+
+	if (fixup.to)
+		return -EBUSY;
+	if (start >= end || !ptab_find(&common, start, &leaf) || !ptab_find(&common, to, &leaf) ||
+	    (*leaf.entry & PTE_NX) || end > USER_IMAGE_END)
+		return -EINVAL;
+	fixup.start = start;
+	fixup.end = end;
+	fixup.to = to;
+	return 0;
+}
+
+u64 user_fixup(const struct cpu *cpu, u64 rip, u64 addr)
+{
+	(void)cpu;
+	if (addr < MK_U_WINDOW || addr - MK_U_WINDOW >= MK_GPA_END)
+		return 0;
+	return rip >= fixup.start && rip < fixup.end ? fixup.to : 0;
+}
+
+/* One page of ring 3's memory as ring 0 sees it, or NULL. */
+static void *user_page(struct cpu *cpu, u64 va, bool write)
+{
+	struct ptab_leaf leaf;
+	u64 e = 0;
+
+	if (va >= STACK_FIRST && va < MK_U_STACK_TOP)
+		e = cpu->user_pt[0][(va - STACK_FIRST) / PAGE_4K];
+	else if (va >= MK_U_SHARED && va < MK_U_SHARED + PAGE_4K)
+		e = *cpu->user_pt[1];
+	else if (va < USER_IMAGE_END && ptab_find(&common, va, &leaf))
+		e = *leaf.entry;
+	if (!(e & PTE_P) || (write && !(e & PTE_W)))
+		return NULL;
+	return (u8 *)hw_virt(SPA(e & PTE_ADDR)) + (va & (PAGE_4K - 1));
+}
+
+static u64 page_part(u64 va, u64 bytes)
+{
+	u64 left = PAGE_4K - (va & (PAGE_4K - 1));
+
+	return bytes < left ? bytes : left;
+}
+
+s64 user_copy_in(struct cpu *cpu, void *to, u64 va, u64 bytes)
+{
+	u64 done, n;
+
+	for (done = 0; done < bytes; done += n) {
+		const void *from = user_page(cpu, va + done, false);
+
+		if (!from)
+			return -EFAULT;
+		n = page_part(va + done, bytes - done);
+		memcpy((u8 *)to + done, from, n);
+	}
+	return 0;
+}
+
+s64 user_copy_out(struct cpu *cpu, u64 va, const void *from, u64 bytes)
+{
+	u64 done, n;
+
+	for (done = 0; done < bytes; done += n) {
+		void *to = user_page(cpu, va + done, true);
+
+		if (!to)
+			return -EFAULT;
+		n = page_part(va + done, bytes - done);
+		memcpy(to, (const u8 *)from + done, n);
+	}
+	return 0;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Ring 3's half of the address space (abi/mk_abi.h): MicroV's image, state pages, and on
+ * each CPU a stack, the shared page and the window.
+ */
+#ifndef MK_USER_H
+#define MK_USER_H
+
+#include "cpu.h"
+
+/* Loads MicroV's ELF file; once. 0 or -errno. */
+int user_init(spa_t elf, u64 bytes);
+
+/* The address where ring 3 starts. */
+u64 user_entry(void);
+
+/* Makes a CPU's own part: top table, stack. 0 or -ENOMEM. */
+int user_cpu_init(struct cpu *cpu);
+
+/* Shows a VS's state page, or with SPA_NONE nothing (the caller opens an epoch). -ENOMEM. */
+int user_map_state(u32 vsid, spa_t page);
+
+/* System calls; see abi/mk_abi.h. */
+s64 user_shared_set(struct cpu *cpu, spa_t page);
+s64 user_window_open(struct cpu *cpu, u64 space);
+void user_window_close(struct cpu *cpu);
+s64 user_window_fixup(u64 start, u64 end, u64 fixup);
+
+/* A fault at `addr` by the instruction at rip: where to go on instead, or 0. */
+u64 user_fixup(const struct cpu *cpu, u64 rip, u64 addr);
+
+/* Ring-3 memory [va, va + bytes) as ring 0 may use it: in image or stack, or with `shared`
+ * the shared page; copies part by part. -EFAULT. */
+s64 user_copy_in(struct cpu *cpu, void *to, u64 va, u64 bytes);
+s64 user_copy_out(struct cpu *cpu, u64 va, const void *from, u64 bytes);
+
+#endif /* MK_USER_H */

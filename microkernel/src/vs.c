@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: MIT
+/*
+ * VS objects: the table of IDs, creation, and what vs_run does on every kind of CPU. See
+ * vs.h.
+ */
+#include "vs.h"
+
+#include <errno.h>
+
+#include "backend.h"
+#include "epoch.h"
+#include "user.h"
+
+/*
+ * The table: 0 = free, else a struct vs, or with bit 0 set the epoch (shifted left by one)
+ * after which the ID is free, as CPUs may remember the old state page till then.
+ */
+static u64 table[MK_VS_MAX];
+static spinlock_t lock;
+
+#define DYING(epoch) ((epoch) << 1 | 1)
+#define IS_DYING(entry) ((entry)&1)
+#define EPOCH_OF(entry) ((entry) >> 1)
+
+static struct vs *lookup(u64 id)
+{
+	u64 e = id < MK_VS_MAX ? __atomic_load_n(&table[id], __ATOMIC_ACQUIRE) : 0;
+
+	return IS_DYING(e) ? NULL : (struct vs *)e;
+}
+
+/* The pages of a VS: itself, its block, its state page, its FPU state. */
+enum { PAGE_VS, PAGE_BLOCK, PAGE_STATE, PAGE_FPU, VS_PAGES };
+_Static_assert(VS_PAGES <= MK_VS_PAGES, "the ABI promises how many pages a VS takes");
+
+static void give_back(struct pool *pool, const spa_t *page)
+{
+	int i;
+
+	for (i = 0; i < VS_PAGES; i++)
+		if (page[i].v != SPA_NONE.v)
+			pool_free(pool, page[i]);
+}
+
+static int take_pages(struct pool *pool, spa_t *page)
+{
+	bool all = true;
+	int i;
+
+	for (i = 0; i < VS_PAGES; i++) {
+		page[i] = pool_alloc(pool);
+		all = all && page[i].v != SPA_NONE.v;
+	}
+	if (all)
+		return 0;
+	give_back(pool, page);
+	return -ENOMEM;
+}
+
+/* FCW and MXCSR as after FNINIT, in the legacy area; XSTATE_BV = 0 resets all the rest. */
+static void reset_fpu(void *area)
+{
+	*(u16 *)area = 0x37F;
+	*(u32 *)((u8 *)area + 24) = 0x1F80;
+}
+
+static struct vs *make(u32 id, struct space *space, const spa_t *page)
+{
+	struct vs *vs = hw_virt(page[PAGE_VS]);
+
+	*vs = (struct vs){
+		.id = id,
+		.cpu = VS_NO_CPU,
+		.space = space,
+		.state = hw_virt(page[PAGE_STATE]),
+		.fpu = hw_virt(page[PAGE_FPU]),
+		.block = hw_virt(page[PAGE_BLOCK]),
+		.block_spa = page[PAGE_BLOCK],
+		.xcr0 = 1,
+	};
+	reset_fpu(vs->fpu);
+	backend_vs_init(vs);
+	return vs;
+}
+
+/* Reserves an ID: makes it dying, so that nobody else sees or takes it. */
+static int reserve(u64 id)
+{
+	int rc = -EEXIST;
+
+	spin_lock(&lock);
+	if (!table[id] || (IS_DYING(table[id]) && epoch_passed(EPOCH_OF(table[id])))) {
+		table[id] = DYING(~0ULL >> 1);
+		rc = 0;
+	}
+	spin_unlock(&lock);
+	return rc;
+}
+
+static void publish(u64 id, u64 entry)
+{
+	__atomic_store_n(&table[id], entry, __ATOMIC_RELEASE);
+}
+
+static int create_in(u64 id, struct space *space, struct vs **vs)
+{
+	spa_t page[VS_PAGES];
+	int rc;
+
+	rc = reserve(id);
+	if (rc)
+		return rc;
+	rc = take_pages(&space->pool, page);
+	if (rc)
+		goto unreserve;
+	rc = user_map_state(id, page[PAGE_STATE]);
+	if (rc)
+		goto free_pages;
+	*vs = make(id, space, page);
+	(*vs)->state->valid = MK_G_ALL;
+	publish(id, (u64)*vs);
+	return 0;
+free_pages:
+	give_back(&space->pool, page);
+unreserve:
+	publish(id, 0);
+	return rc;
+}
+
+int vs_create_root(struct cpu *cpu, const struct mk_launch *launch)
+{
+	int rc = 0;
+
+	if (!cpu->root_vs)
+		rc = create_in(MK_ROOT_VS(cpu->id), space_root(), &cpu->root_vs);
+	if (rc)
+		return rc;
+	backend_set_root(cpu->root_vs, launch);
+	return 0;
+}
+
+s64 vs_create(u64 id, u64 space_id)
+{
+	struct space *space;
+	struct vs *vs;
+	int rc;
+
+	if (id < MK_GUEST_VS_FIRST || id >= MK_VS_MAX || space_id == MV_ROOT_VMID)
+		return -EINVAL;
+	rc = space_hold(space_id, &space);
+	if (rc)
+		return rc;
+	rc = create_in(id, space, &vs);
+	if (rc)
+		space_drop(space);
+	return rc;
+}
+
+/* Nobody can find the VS any more: its pages and its place in the space go. */
+static void release(struct vs *vs)
+{
+	struct space *space = vs->space;
+	spa_t page[VS_PAGES] = {
+		[PAGE_VS] = hw_spa(vs),
+		[PAGE_BLOCK] = vs->block_spa,
+		[PAGE_STATE] = hw_spa(vs->state),
+		[PAGE_FPU] = hw_spa(vs->fpu),
+	};
+
+	user_map_state(vs->id, SPA_NONE);
+	publish(vs->id, DYING(epoch_bump()));
+	give_back(&space->pool, page);
+	space_drop(space);
+}
+
+s64 vs_destroy(u64 id)
+{
+	s64 rc = -EAGAIN;
+	struct vs *vs;
+
+	if (id < MK_GUEST_VS_FIRST || id >= MK_VS_MAX)
+		return -ENOENT;
+	spin_lock(&lock);
+	vs = lookup(id);
+	if (!table[id])
+		rc = -ENOENT;
+	else if (vs && __atomic_exchange_n(&vs->busy, 1, __ATOMIC_ACQUIRE))
+		rc = -EBUSY;
+	else if (vs)
+		release(vs);
+	if (IS_DYING(table[id]) && epoch_passed(EPOCH_OF(table[id]))) {
+		publish(id, 0);
+		rc = 0;
+	}
+	spin_unlock(&lock);
+	return rc;
+}
+
+/* The VS, made busy so that no other CPU runs, reads or destroys it meanwhile. */
+static s64 claim(struct cpu *cpu, u64 id, struct vs **vs)
+{
+	*vs = lookup(id);
+	if (!*vs || (id < MK_GUEST_VS_FIRST && *vs != cpu->root_vs))
+		return -ENOENT;
+	return __atomic_exchange_n(&(*vs)->busy, 1, __ATOMIC_ACQUIRE) ? -EBUSY : 0;
+}
+
+static void unclaim(struct vs *vs)
+{
+	__atomic_store_n(&vs->busy, 0, __ATOMIC_RELEASE);
+}
+
+s64 vs_run(struct cpu *cpu, u64 id)
+{
+	struct vs *vs;
+	s64 rc = claim(cpu, id, &vs);
+
+	if (rc)
+		return rc;
+	if (cpu->window && cpu->window != vs->space)
+		user_window_close(cpu);
+	rc = backend_run(cpu, vs);
+	cpu->serving = id;
+	unclaim(vs);
+	return rc;
+}
+
+s64 vs_fetch(u64 id, u64 groups)
+{
+	struct vs *vs;
+	s64 rc = claim(cpu_this(), id, &vs);
+
+	if (rc)
+		return rc;
+	groups &= MK_G_ALL & ~(u64)(vs->state->valid | vs->state->dirty);
+	backend_fetch(vs, groups);
+	vs->state->valid |= groups;
+	unclaim(vs);
+	return 0;
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A VS: one virtual CPU's state, of a guest or of root.
+ */
+#ifndef MK_VS_H
+#define MK_VS_H
+
+#include "cpu.h"
+
+#define VS_NO_CPU ~0U
+
+struct vs {
+	u32 id;
+	u32 busy; /* a CPU runs it; atomic */
+	u32 cpu;  /* it ran last on: VS_NO_CPU = nowhere yet */
+	struct space *space;
+	struct mk_state *state;
+	void *fpu;	/* XSAVE area, one page */
+	void *block;	/* the backend's: VMCB */
+	spa_t block_spa;
+	u64 xcr0;
+	bool debug_regs; /* DR0-3 are the VS's own while it runs */
+	bool stepping;	 /* root: executes one instruction on the scratch page */
+	u64 step_flags;	 /* root: RFLAGS bits to put back after that */
+	u32 asid;
+	u64 asid_generation;
+	u32 clean;	/* the backend's: what the CPU may keep cached */
+};
+
+/* The root VS of a CPU, in the state that Linux was in. -ENOMEM. */
+int vs_create_root(struct cpu *cpu, const struct mk_launch *launch);
+
+/* System calls; see abi/mk_abi.h. */
+s64 vs_create(u64 id, u64 space);
+s64 vs_destroy(u64 id);
+s64 vs_run(struct cpu *cpu, u64 id);
+s64 vs_fetch(u64 id, u64 groups);
+
+#endif /* MK_VS_H */

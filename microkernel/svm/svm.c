@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The SVM backend: what VMs may do, the world switch, ASIDs, FPU and debug registers. One
+ * ASID per VS and CPU, handed out in generations (APM vol. 2, 15.16).
+ */
+#include <asm/svm.h>
+#include <errno.h>
+
+#include "svm.h"
+
+#include "backend.h"
+#include "epoch.h"
+
+#define ROOT_ASID 1
+#define FIRST_GUEST_ASID 2
+#define PRED_CMD_IBPB 1
+#define CR4_OSXSAVE BIT(18)
+
+/* Permission maps, APM vol. 2, 15.10.1 and 15.11: a set bit intercepts. */
+static u8 guest_iopm[0x3000] __attribute__((aligned(4096)));
+static u8 guest_msrpm[0x2000] __attribute__((aligned(4096)));
+static u8 root_msrpm[0x2000] __attribute__((aligned(4096)));
+
+/* What a guest may touch directly: the VMCB keeps them apart from the host's. */
+static const u32 guest_msrs[] = {
+	0xC0000081, 0xC0000082, 0xC0000083, 0xC0000084, /* STAR LSTAR CSTAR SFMASK */
+	0xC0000100, 0xC0000101, 0xC0000102,		/* FS_BASE GS_BASE KERNEL_GS_BASE */
+	0x174, 0x175, 0x176,				/* SYSENTER_CS ESP EIP */
+};
+
+/* What root may not: EFER (SVME), VM_CR, VM_HSAVE_PA and what else is SVM's. */
+static const u32 root_denied[] = { 0xC0000080, 0xC0010114, 0xC0010115, 0xC0010116, 0xC0010117,
+				   0xC0010118, 0xC0010119 };
+
+#define VIRT_INSTRUCTIONS                                                                          \
+	(I2_VMRUN | I2_VMMCALL | I2_VMLOAD | I2_VMSAVE | I2_STGI | I2_CLGI | I2_SKINIT)
+
+/* Two bits each, read and write, in three ranges of 8,192 MSRs. */
+static void msrpm_set(u8 *map, u32 msr, bool intercept)
+{
+	u32 n = msr & 0x1FFF;
+	u8 *byte = map + (msr < 0x2000 ? 0 : msr < 0xC0010000 ? 0x800 : 0x1000) + n / 4;
+	u8 bits = 3 << (n % 4 * 2);
+
+	*byte = intercept ? *byte | bits : *byte & ~bits;
+}
+
+void backend_init(void)
+{
+	unsigned int i;
+
+	memset(guest_iopm, 0xFF, sizeof(guest_iopm));
+	memset(guest_msrpm, 0xFF, sizeof(guest_msrpm));
+	for (i = 0; i < ARRAY_SIZE(guest_msrs); i++)
+		msrpm_set(guest_msrpm, guest_msrs[i], false);
+	for (i = 0; i < ARRAY_SIZE(root_denied); i++)
+		msrpm_set(root_msrpm, root_denied[i], true);
+}
+
+static void intercept_guest(struct vmcb *v)
+{
+	/* #DB and #AC can recur for ever within one delivery; #MC is the host's. */
+	v->exceptions = BIT(1) | BIT(17) | BIT(18);
+	v->intercept1 = I1_INTR | I1_NMI | I1_RDPMC | I1_CPUID | I1_RSM | I1_INVD | I1_HLT |
+			I1_INVLPGA | I1_IOIO | I1_MSR | I1_SHUTDOWN;
+	v->intercept2 = VIRT_INSTRUCTIONS | I2_WBINVD | I2_MONITOR | I2_MWAIT | I2_MWAIT_ARMED |
+			I2_XSETBV;
+	v->dr_read = v->dr_write = 0xFFFF;
+	v->iopm_spa = hw_image_spa(guest_iopm);
+	v->msrpm_spa = hw_image_spa(guest_msrpm);
+	v->v_intr = V_INTR_MASKING;
+}
+
+static void intercept_root(struct vmcb *v)
+{
+	v->intercept1 = I1_INVLPGA | I1_MSR;
+	v->intercept2 = VIRT_INSTRUCTIONS;
+	v->msrpm_spa = hw_image_spa(root_msrpm);
+	v->asid = ROOT_ASID;
+}
+
+void backend_vs_init(struct vs *vs)
+{
+	struct vmcb *v = vmcb_of(vs);
+
+	if (is_root(vs))
+		intercept_root(v);
+	else
+		intercept_guest(v);
+	v->np_enable = NP_ENABLE;
+	v->nested_cr3 = vs->space->npt.root.v;
+}
+
+void backend_save_root(struct vs *root)
+{
+	svm_save(root->block_spa.v);
+}
+
+void backend_cpu_init(struct cpu *cpu)
+{
+	hw_wrmsr(MSR_VM_HSAVE_PA, cpu->host_save.v);
+	svm_save(cpu->host_vmcb.v);
+	cpu->asid_generation++;
+	cpu->next_asid = FIRST_GUEST_ASID;
+	cpu->flush = true;
+}
+
+void backend_set_root(struct vs *vs, const struct mk_launch *l)
+{
+	struct vmcb *v = vmcb_of(vs);
+	struct mk_state *s = vs->state;
+
+	v->es = svm_seg(l->es);
+	v->cs = svm_seg(l->cs);
+	v->ss = svm_seg(l->ss);
+	v->ds = svm_seg(l->ds);
+	v->gdtr = svm_seg(l->gdtr);
+	v->idtr = svm_seg(l->idtr);
+	v->cr0 = l->cr0;
+	v->cr2 = l->cr2;
+	v->cr3 = l->cr3;
+	v->cr4 = l->cr4;
+	v->efer = l->efer | EFER_SVME;
+	v->pat = l->pat;
+	v->dr6 = l->dr6;
+	v->dr7 = l->dr7;
+	memset(s->gpr, 0, sizeof(s->gpr));
+	s->gpr[MK_RSP] = l->rsp;
+	s->rip = l->rip;
+	s->rflags = l->rflags;
+	s->dirty = 0;
+	s->shadow = 0;
+	s->inject = (struct mk_event){ .type = MK_EVENT_NONE };
+}
+
+static void asid_assign(struct cpu *cpu, struct vs *vs)
+{
+	struct vmcb *v = vmcb_of(vs);
+
+	v->tlb_control = TLB_KEEP;
+	if (cpu->flush || (!is_root(vs) && cpu->next_asid >= cpu->asids)) {
+		cpu->flush = false;
+		cpu->asid_generation++;
+		cpu->next_asid = FIRST_GUEST_ASID;
+		v->tlb_control = TLB_FLUSH_ALL;
+	}
+	if (is_root(vs) || (vs->cpu == cpu->id && vs->asid_generation == cpu->asid_generation))
+		return;
+	vs->asid_generation = cpu->asid_generation;
+	vs->asid = cpu->next_asid++;
+	v->asid = vs->asid;
+	vs->clean &= ~CLEAN_ASID;
+}
+
+static void fpu_save(const struct cpu *cpu, struct vs *vs)
+{
+	if (!cpu->xcr0_all) {
+		hw_fxsave(vs->fpu);
+		return;
+	}
+	vs->xcr0 = hw_xgetbv();
+	if (vs->xcr0 != cpu->xcr0_all)
+		hw_xsetbv(cpu->xcr0_all);
+	hw_xsave(vs->fpu, cpu->xcr0_all);
+}
+
+static void fpu_load(const struct cpu *cpu, const struct vs *vs)
+{
+	if (!cpu->xcr0_all) {
+		hw_fxrstor(vs->fpu);
+		return;
+	}
+	hw_xrstor(vs->fpu, cpu->xcr0_all);
+	if (vs->xcr0 != cpu->xcr0_all)
+		hw_xsetbv(vs->xcr0);
+}
+
+/* One of the two is root: its debug registers leave the CPU only for a guest with its own. */
+static void debug_swap(struct vs *from, struct vs *to)
+{
+	const struct vs *guest = is_root(from) ? to : from;
+
+	if (!guest->debug_regs)
+		return;
+	hw_read_dr(from->state->dr);
+	hw_write_dr(to->state->dr);
+}
+
+/* The registers that a world switch leaves alone change hands when another VS runs here. */
+static void switch_to(struct cpu *cpu, struct vs *vs)
+{
+	struct vs *from = cpu->fpu;
+
+	if (from == vs)
+		return;
+	if (from && !is_root(from) && !is_root(vs)) {
+		switch_to(cpu, cpu->root_vs);
+		from = cpu->root_vs;
+	}
+	if (from) {
+		fpu_save(cpu, from);
+		fpu_load(cpu, vs);
+		debug_swap(from, vs);
+		if (!is_root(from) && cpu->features & CPU_IBPB)
+			hw_wrmsr(MSR_PRED_CMD, PRED_CMD_IBPB);
+	}
+	cpu->fpu = vs;
+}
+
+/* A guest that touches debug registers gets them; until then root's stay in the CPU. */
+static void debug_regs_begin(struct vs *vs)
+{
+	struct vmcb *v = vmcb_of(vs);
+
+	vs->debug_regs = true;
+	v->dr_read = v->dr_write = 0;
+	vs->clean &= ~CLEAN_I;
+	hw_write_dr(vs->state->dr);
+}
+
+static bool is_dr_exit(u64 code)
+{
+	return code >= SVM_EXIT_READ_DR0 && code <= SVM_EXIT_WRITE_DR0 + 15;
+}
+
+/* Root's debug registers must be saved before a guest's first take their place. */
+static void debug_regs_take(struct cpu *cpu, struct vs *vs)
+{
+	hw_read_dr(cpu->root_vs->state->dr);
+	debug_regs_begin(vs);
+}
+
+static void enter(struct cpu *cpu, struct vs *vs)
+{
+	struct vmcb *v = vmcb_of(vs);
+
+	if (vs->cpu != cpu->id)
+		vs->clean = 0;
+	asid_assign(cpu, vs);
+	vs->cpu = cpu->id;
+	v->clean = vs->clean;
+	svm_enter(vs->block_spa.v, vs->state->gpr, cpu->host_vmcb.v);
+	vs->clean = CLEAN_ALL;
+	epoch_join(cpu);
+}
+
+/* Exits that ring 0 serves itself. True: go on with the VS. */
+static bool served(struct cpu *cpu, struct vs *vs)
+{
+	struct vmcb *v = vmcb_of(vs);
+
+	if (is_root(vs) ? svm_root_exit(cpu, vs) : is_dr_exit(v->exit_code)) {
+		if (!is_root(vs))
+			debug_regs_take(cpu, vs);
+		/* What the exit interrupted would be lost. */
+		v->event_inj = v->exit_int_info & EVENT_VALID ? v->exit_int_info : 0;
+		return true;
+	}
+	return false;
+}
+
+s64 backend_run(struct cpu *cpu, struct vs *vs)
+{
+	switch_to(cpu, vs);
+	if (vs->state->dirty & MK_G_DR && !is_root(vs)) {
+		if (!vs->debug_regs && vs->state->dr7 & 0xFF)
+			debug_regs_take(cpu, vs);
+		else if (vs->debug_regs)
+			hw_write_dr(vs->state->dr);
+	}
+	svm_commit(vs);
+	do
+		enter(cpu, vs);
+	while (served(cpu, vs));
+	svm_collect(vs);
+	svm_decode(cpu, vs, &vs->state->exit);
+	return 0;
+}
+
+/*
+ * Root's VMLOAD state and tables are put back here; what else differs is loaded by the
+ * launch module's code, which is mapped in both address spaces.
+ */
+void backend_stop(struct cpu *cpu)
+{
+	struct vs *root = cpu->root_vs;
+	struct vmcb *v = vmcb_of(root);
+	u64 regs[] = { v->cr4, v->cr3, v->cr0, root->state->gpr[MK_RSP], root->state->gpr[MK_RAX],
+		       v->dr7, v->cr2 };
+	struct {
+		u8 pad[6];
+		u16 limit;
+		u64 base;
+	} gdtr = { .limit = v->gdtr.limit, .base = v->gdtr.base },
+	  idtr = { .limit = v->idtr.limit, .base = v->idtr.base };
+
+	switch_to(cpu, root);
+	cpu->fpu = NULL;
+	__atomic_store_n(&cpu->online, 0, __ATOMIC_RELEASE);
+	hw_wrmsr(MSR_VM_HSAVE_PA, 0);
+	svm_load(root->block_spa.v);
+	asm volatile("lgdt %0; lidt %1" ::"m"(gdtr.limit), "m"(idtr.limit));
+	svm_leave(hw_stop_tramp, regs);
+}

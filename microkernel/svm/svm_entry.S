@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The world switch. GIF is 0 in all of the hypervisor: interrupts and NMIs wait until the
+ * next VMRUN. RFLAGS.IF = 1 at VMRUN lets pending ones end a guest (V_INTR_MASKING).
+ */
+#include "offsets.h"
+
+	.text
+
+/*
+ * void svm_enter(u64 vmcb_spa, u64 *gpr, u64 host_vmcb_spa)
+ * In the guest all registers are its own; VMRUN gives back only RAX and RSP of the host.
+ * Stack meanwhile: (%rsp) host VMCB, 8(%rsp) gpr, then callee-saved registers.
+ */
+	.globl svm_enter
+svm_enter:
+	push	%rbx
+	push	%rbp
+	push	%r12
+	push	%r13
+	push	%r14
+	push	%r15
+	push	%rsi
+	push	%rdx
+	mov	%rdi, %rax
+	vmload	%rax
+	mov	MK_RBX*8(%rsi), %rbx
+	mov	MK_RCX*8(%rsi), %rcx
+	mov	MK_RDX*8(%rsi), %rdx
+	mov	MK_RBP*8(%rsi), %rbp
+	mov	MK_RDI*8(%rsi), %rdi
+	mov	MK_R8*8(%rsi), %r8
+	mov	MK_R9*8(%rsi), %r9
+	mov	MK_R10*8(%rsi), %r10
+	mov	MK_R11*8(%rsi), %r11
+	mov	MK_R12*8(%rsi), %r12
+	mov	MK_R13*8(%rsi), %r13
+	mov	MK_R14*8(%rsi), %r14
+	mov	MK_R15*8(%rsi), %r15
+	sti
+	mov	MK_RSI*8(%rsi), %rsi
+	vmrun	%rax
+	cli
+	vmsave	%rax
+	mov	8(%rsp), %rax
+	mov	%rbx, MK_RBX*8(%rax)
+	mov	%rcx, MK_RCX*8(%rax)
+	mov	%rdx, MK_RDX*8(%rax)
+	mov	%rbp, MK_RBP*8(%rax)
+	mov	%rsi, MK_RSI*8(%rax)
+	mov	%rdi, MK_RDI*8(%rax)
+	mov	%r8, MK_R8*8(%rax)
+	mov	%r9, MK_R9*8(%rax)
+	mov	%r10, MK_R10*8(%rax)
+	mov	%r11, MK_R11*8(%rax)
+	mov	%r12, MK_R12*8(%rax)
+	mov	%r13, MK_R13*8(%rax)
+	mov	%r14, MK_R14*8(%rax)
+	mov	%r15, MK_R15*8(%rax)
+	pop	%rax
+	vmload	%rax
+	pop	%rax
+	pop	%r15
+	pop	%r14
+	pop	%r13
+	pop	%r12
+	pop	%rbp
+	pop	%rbx
+	/* Nothing of the guest's stays in registers that C may use. */
+	xor	%ecx, %ecx
+	xor	%edx, %edx
+	xor	%esi, %esi
+	xor	%edi, %edi
+	xor	%r8d, %r8d
+	xor	%r9d, %r9d
+	xor	%r10d, %r10d
+	xor	%r11d, %r11d
+	ret
+
+/* void svm_save(u64 vmcb_spa): FS GS TR LDTR and the system-call MSRs into a VMCB. */
+	.globl svm_save
+svm_save:
+	mov	%rdi, %rax
+	vmsave	%rax
+	ret
+
+	.globl svm_load
+svm_load:
+	mov	%rdi, %rax
+	vmload	%rax
+	ret
+
+/*
+ * void svm_leave(u64 tramp, u64 *regs), regs: cr4 cr3 cr0 rsp rax dr7 cr2, RSI = regs.
+ * The trampoline takes RAX = tramp's own use, R8 = cr4, R9 = cr3, R10 = cr0, R11 = rsp,
+ * RDX = value of RAX for root.
+ */
+	.globl svm_leave
+svm_leave:
+	mov	0(%rsi), %r8
+	mov	8(%rsi), %r9
+	mov	16(%rsi), %r10
+	mov	24(%rsi), %r11
+	mov	32(%rsi), %rdx
+	mov	40(%rsi), %rax
+	mov	%rax, %db7
+	mov	48(%rsi), %rax
+	mov	%rax, %cr2
+	jmp	*%rdi
+
+	.section .note.GNU-stack, "", @progbits

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The VMCB's exit codes (APM vol. 2, appendix C) as neutral exit records.
+ */
+#include <asm/svm.h>
+
+#include "svm.h"
+
+/* EXITINFO1 of IOIO, APM vol. 2, 15.10.2 */
+#define IOIO_IN BIT(0)
+#define IOIO_STRING BIT(2)
+#define IOIO_REP BIT(3)
+
+/* EXITINFO1 of a nested page fault: a #PF error code and more, APM vol. 2, 15.25.6 */
+#define NPF_WRITE BIT(1)
+#define NPF_EXEC BIT(4)
+#define NPF_TABLE BIT(33)
+
+static const u8 reason_of[] = {
+	[SVM_EXIT_INTR] = MK_EXIT_INTR,
+	[SVM_EXIT_NMI] = MK_EXIT_NMI,
+	[SVM_EXIT_RDPMC] = MK_EXIT_RDPMC,
+	[SVM_EXIT_CPUID] = MK_EXIT_CPUID,
+	[SVM_EXIT_RSM] = MK_EXIT_RSM,
+	[SVM_EXIT_INVD] = MK_EXIT_INVD,
+	[SVM_EXIT_HLT] = MK_EXIT_HLT,
+	[SVM_EXIT_INVLPGA] = MK_EXIT_VIRT,
+	[SVM_EXIT_IOIO] = MK_EXIT_IO,
+	[SVM_EXIT_MSR] = MK_EXIT_MSR,
+	[SVM_EXIT_SHUTDOWN] = MK_EXIT_SHUTDOWN,
+	[SVM_EXIT_VMRUN] = MK_EXIT_VIRT,
+	[SVM_EXIT_VMMCALL] = MK_EXIT_HYPERCALL,
+	[SVM_EXIT_VMLOAD] = MK_EXIT_VIRT,
+	[SVM_EXIT_VMSAVE] = MK_EXIT_VIRT,
+	[SVM_EXIT_STGI] = MK_EXIT_VIRT,
+	[SVM_EXIT_CLGI] = MK_EXIT_VIRT,
+	[SVM_EXIT_SKINIT] = MK_EXIT_VIRT,
+	[SVM_EXIT_WBINVD] = MK_EXIT_WBINVD,
+	[SVM_EXIT_MONITOR] = MK_EXIT_MONITOR,
+	[SVM_EXIT_MWAIT] = MK_EXIT_MWAIT,
+	[SVM_EXIT_MWAIT_COND] = MK_EXIT_MWAIT,
+	[SVM_EXIT_XSETBV] = MK_EXIT_XSETBV,
+	[SVM_EXIT_EXCP_BASE + 18] = MK_EXIT_MCE,
+};
+
+static u16 reason(u64 code)
+{
+	if (code < ARRAY_SIZE(reason_of) && reason_of[code])
+		return reason_of[code];
+	if (code >= SVM_EXIT_EXCP_BASE && code < SVM_EXIT_EXCP_BASE + 32)
+		return MK_EXIT_EXCEPTION;
+	if (code == SVM_EXIT_NPF)
+		return MK_EXIT_MEM;
+	/* -1 is a 64-bit code, but QEMU's emulation keeps only its lower half. */
+	return (u32)code == 0xFFFFFFFFU ? MK_EXIT_INVALID : MK_EXIT_UNKNOWN;
+}
+
+static void decode_io(const struct cpu *cpu, const struct vmcb *v, struct mk_exit *exit)
+{
+	u64 info = v->exit_info1;
+	u8 size = info >> 7 & 7; /* one bit each for 16, 32, 64 bits */
+
+	exit->io.port = info >> 16;
+	exit->io.size = info >> 4 & 7; /* one bit each for 1, 2, 4 bytes */
+	exit->io.flags = (info & IOIO_IN ? MK_IO_IN : 0) | (info & IOIO_STRING ? MK_IO_STRING : 0) |
+			 (info & IOIO_REP ? MK_IO_REP : 0);
+	exit->io.addr_size = size * 2;
+	exit->io.seg = cpu->features & CPU_DECODE && size ? info >> 10 & 7 : 0xFF;
+	exit->next_rip = v->exit_info2;
+}
+
+static void decode_mem(const struct vmcb *v, struct mk_exit *exit)
+{
+	exit->addr = v->exit_info2;
+	exit->mem_flags = (v->exit_info1 & NPF_WRITE ? MK_MEM_WRITE : 0) |
+			  (v->exit_info1 & NPF_EXEC ? MK_MEM_EXEC : 0) |
+			  (v->exit_info1 & NPF_TABLE ? MK_MEM_TABLE : 0);
+}
+
+/* Vectors that push an error code: #DF #TS #NP #SS #GP #PF #AC #CP #VC #SX */
+#define HAS_ERROR 0x60227D00U
+
+static void decode_exception(const struct vmcb *v, struct mk_exit *exit)
+{
+	u8 vector = v->exit_code - SVM_EXIT_EXCP_BASE;
+
+	exit->event = (struct mk_event){
+		.type = MK_EVENT_EXCEPTION,
+		.vector = vector,
+		.has_error = HAS_ERROR >> vector & 1,
+		.error = v->exit_info1,
+	};
+	exit->addr = vector == 14 ? v->exit_info2 : 0;
+}
+
+static struct mk_event interrupted(u64 info)
+{
+	static const u8 type[8] = {
+		[0] = MK_EVENT_INTR, [2] = MK_EVENT_NMI, [3] = MK_EVENT_EXCEPTION, [4] = MK_EVENT_SOFT,
+	};
+	struct mk_event e = { .type = MK_EVENT_NONE };
+
+	if (!(info & EVENT_VALID))
+		return e;
+	e.type = type[info >> EVENT_TYPE_SHIFT & 7];
+	e.vector = info & EVENT_VECTOR;
+	e.has_error = !!(info & EVENT_HAS_ERROR);
+	e.error = info >> 32;
+	return e;
+}
+
+void svm_decode(const struct cpu *cpu, const struct vs *vs, struct mk_exit *exit)
+{
+	const struct vmcb *v = vmcb_of(vs);
+
+	*exit = (struct mk_exit){
+		.reason = reason(v->exit_code),
+		.cpl = v->ss.attrib >> 5 & 3,
+		.long_mode = v->efer & EFER_LMA && v->cs.attrib & (MK_ATTR_L >> 4),
+		.write = v->exit_code == SVM_EXIT_MSR && (v->exit_info1 & 1),
+		.interrupted = interrupted(v->exit_int_info),
+		.raw = { v->exit_code, v->exit_info1, v->exit_info2 },
+	};
+	if (cpu->features & CPU_NRIPS && v->next_rip > v->rip && v->next_rip - v->rip <= 15)
+		exit->len = v->next_rip - v->rip;
+	if (exit->reason == MK_EXIT_IO)
+		decode_io(cpu, v, exit);
+	else if (exit->reason == MK_EXIT_MEM)
+		decode_mem(v, exit);
+	else if (exit->reason == MK_EXIT_EXCEPTION)
+		decode_exception(v, exit);
+}

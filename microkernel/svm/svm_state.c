@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Registers between the neutral state page and the VMCB: commit before an entry, collect
+ * after an exit, fetch on demand.
+ */
+#include "backend.h"
+#include "svm.h"
+
+/* A VMCB squeezes descriptor bits 52-55 to bits 8-11, APM vol. 2, 15.5.1. */
+u16 svm_attrib(u16 a)
+{
+	return (a & 0xFF) | (a & 0xF00) << 4;
+}
+
+struct vmcb_seg svm_seg(struct mk_seg s)
+{
+	return (struct vmcb_seg){
+		.selector = s.selector,
+		.attrib = (s.attrib & 0xFF) | (s.attrib >> 4 & 0xF00),
+		.limit = s.limit,
+		.base = s.base,
+	};
+}
+
+static struct mk_seg neutral_seg(struct vmcb_seg s)
+{
+	return (struct mk_seg){ s.selector, svm_attrib(s.attrib), s.limit, s.base };
+}
+
+static void commit_cr(struct vmcb *v, const struct mk_state *s)
+{
+	v->cr0 = s->cr0;
+	v->cr2 = s->cr2;
+	v->cr3 = s->cr3;
+	v->cr4 = s->cr4;
+	v->efer = s->efer | EFER_SVME; /* VMRUN wants it, APM vol. 2, 15.5.1 */
+	v->v_intr = (v->v_intr & ~V_TPR_MASK) | (s->cr8 & V_TPR_MASK);
+}
+
+static void commit_seg(struct vmcb *v, const struct mk_state *s)
+{
+	v->es = svm_seg(s->seg[MK_ES]);
+	v->cs = svm_seg(s->seg[MK_CS]);
+	v->ss = svm_seg(s->seg[MK_SS]);
+	v->ds = svm_seg(s->seg[MK_DS]);
+	v->fs = svm_seg(s->seg[MK_FS]);
+	v->gs = svm_seg(s->seg[MK_GS]);
+	v->ldtr = svm_seg(s->seg[MK_LDTR]);
+	v->tr = svm_seg(s->seg[MK_TR]);
+	v->cpl = v->ss.attrib >> 5 & 3;
+}
+
+static void commit_msr(struct vmcb *v, const struct mk_state *s)
+{
+	v->star = s->star;
+	v->lstar = s->lstar;
+	v->cstar = s->cstar;
+	v->sfmask = s->sfmask;
+	v->kernel_gs_base = s->kernel_gs_base;
+	v->sysenter_cs = s->sysenter_cs;
+	v->sysenter_esp = s->sysenter_esp;
+	v->sysenter_eip = s->sysenter_eip;
+	v->pat = s->pat;
+}
+
+static void commit_groups(struct vs *vs, struct vmcb *v, const struct mk_state *s, u32 dirty)
+{
+	if (dirty & MK_G_CR)
+		commit_cr(v, s);
+	if (dirty & MK_G_SEG)
+		commit_seg(v, s);
+	if (dirty & MK_G_TABLE) {
+		v->gdtr = svm_seg(s->gdtr);
+		v->idtr = svm_seg(s->idtr);
+	}
+	if (dirty & MK_G_DR) {
+		v->dr6 = s->dr6;
+		v->dr7 = s->dr7;
+	}
+	if (dirty & MK_G_MSR)
+		commit_msr(v, s);
+	if (dirty & MK_G_XCR)
+		vs->xcr0 = s->xcr0;
+	if (dirty & MK_G_TSC)
+		v->tsc_offset = s->tsc_offset;
+}
+
+static u32 clean_of(u32 dirty)
+{
+	return (dirty & MK_G_CR ? CLEAN_CR | CLEAN_CR2 | CLEAN_TPR : 0) |
+	       (dirty & MK_G_SEG ? CLEAN_SEG : 0) | (dirty & MK_G_TABLE ? CLEAN_DT : 0) |
+	       (dirty & MK_G_DR ? CLEAN_DR : 0) | (dirty & MK_G_MSR ? CLEAN_NP : 0) |
+	       (dirty & MK_G_TSC ? CLEAN_I : 0);
+}
+
+static u64 event_inj(struct mk_event e)
+{
+	static const u8 type[] = {
+		[MK_EVENT_INTR] = 0, [MK_EVENT_NMI] = 2, [MK_EVENT_EXCEPTION] = 3, [MK_EVENT_SOFT] = 4,
+	};
+
+	if (e.type == MK_EVENT_NONE || e.type >= ARRAY_SIZE(type))
+		return 0;
+	return e.vector | (u64)type[e.type] << EVENT_TYPE_SHIFT | EVENT_VALID |
+	       (e.has_error ? EVENT_HAS_ERROR | (u64)e.error << 32 : 0);
+}
+
+void svm_commit(struct vs *vs)
+{
+	struct mk_state *s = vs->state;
+	struct vmcb *v = vmcb_of(vs);
+	u32 dirty = s->dirty & MK_G_ALL;
+
+	s->dirty = 0;
+	if (dirty) {
+		commit_groups(vs, v, s, dirty);
+		vs->clean &= ~clean_of(dirty);
+	}
+	v->rax = s->gpr[MK_RAX];
+	v->rsp = s->gpr[MK_RSP];
+	v->rip = s->rip;
+	v->rflags = s->rflags;
+	v->int_state = s->shadow & INT_STATE_SHADOW;
+	v->event_inj = event_inj(s->inject);
+	s->inject = (struct mk_event){ .type = MK_EVENT_NONE };
+}
+
+/* What every exit shows; ring 3 asks for the rest when it needs it. */
+void svm_collect(struct vs *vs)
+{
+	struct mk_state *s = vs->state;
+	const struct vmcb *v = vmcb_of(vs);
+
+	s->gpr[MK_RAX] = v->rax;
+	s->gpr[MK_RSP] = v->rsp;
+	s->rip = v->rip;
+	s->rflags = v->rflags;
+	s->shadow = v->int_state & INT_STATE_SHADOW;
+	s->valid = MK_G_GPR | MK_G_TSC | MK_G_XCR;
+}
+
+static void fetch_cr(struct mk_state *s, const struct vmcb *v)
+{
+	s->cr0 = v->cr0;
+	s->cr2 = v->cr2;
+	s->cr3 = v->cr3;
+	s->cr4 = v->cr4;
+	s->cr8 = v->v_intr & V_TPR_MASK;
+	s->efer = v->efer & ~EFER_SVME;
+}
+
+static void fetch_seg(struct mk_state *s, const struct vmcb *v)
+{
+	s->seg[MK_ES] = neutral_seg(v->es);
+	s->seg[MK_CS] = neutral_seg(v->cs);
+	s->seg[MK_SS] = neutral_seg(v->ss);
+	s->seg[MK_DS] = neutral_seg(v->ds);
+	s->seg[MK_FS] = neutral_seg(v->fs);
+	s->seg[MK_GS] = neutral_seg(v->gs);
+	s->seg[MK_LDTR] = neutral_seg(v->ldtr);
+	s->seg[MK_TR] = neutral_seg(v->tr);
+}
+
+static void fetch_msr(struct mk_state *s, const struct vmcb *v)
+{
+	s->star = v->star;
+	s->lstar = v->lstar;
+	s->cstar = v->cstar;
+	s->sfmask = v->sfmask;
+	s->kernel_gs_base = v->kernel_gs_base;
+	s->sysenter_cs = v->sysenter_cs;
+	s->sysenter_esp = v->sysenter_esp;
+	s->sysenter_eip = v->sysenter_eip;
+	s->pat = v->pat;
+}
+
+void backend_fetch(struct vs *vs, u32 groups)
+{
+	const struct vmcb *v = vmcb_of(vs);
+	struct mk_state *s = vs->state;
+
+	if (groups & MK_G_CR)
+		fetch_cr(s, v);
+	if (groups & MK_G_SEG)
+		fetch_seg(s, v);
+	if (groups & MK_G_TABLE) {
+		s->gdtr = neutral_seg(v->gdtr);
+		s->idtr = neutral_seg(v->idtr);
+	}
+	if (groups & MK_G_DR) {
+		if (cpu_this()->fpu == vs && vs->debug_regs)
+			hw_read_dr(s->dr);
+		s->dr6 = v->dr6;
+		s->dr7 = v->dr7;
+	}
+	if (groups & MK_G_MSR)
+		fetch_msr(s, v);
+}
