@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The fakes that shim/src is tested against: an operating system (fake_os) and a
+ * hypervisor (fake_hv). Both are strict: what the real one would refuse or what would be a
+ * bug of the shim there (a page freed that the hypervisor has, sleeping with the shared page
+ * held) fails the test. What a test wants to go wrong it sets here.
+ */
+#ifndef FAKE_H
+#define FAKE_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <hypercall.h>
+#include <shim.h>
+
+#define PAGE MV_PAGE_SIZE
+#define FAKE_MAX 4096
+
+/* What is at a page of user memory. */
+struct fake_page {
+	bool present, writable;
+	uint64_t spa;
+};
+
+struct fake_os {
+	/* to be set by tests */
+	unsigned int alloc_fail; /* the n-th platform_alloc() from now fails; 0: none */
+	unsigned int pages_fail; /* likewise platform_pages_alloc(), of those that could be had */
+	unsigned int pages_order; /* larger chunks can't be had */
+	unsigned int pin_fail;	 /* the n-th platform_pin() from now gives pin_error */
+	int pin_error;
+	void (*page)(uint64_t hva, struct fake_page *page); /* NULL: all contiguous */
+	bool signal;
+	bool no_shared_page;
+	bool busy_once; /* platform_guest_enter() refuses once */
+	uint32_t cpuid_1_ecx, cpuid_7_ebx, cpuid_7_ecx;
+
+	/* to be looked at */
+	long allocs;	   /* outstanding platform_alloc() */
+	long pages;	   /* outstanding pages of platform_pages_alloc() */
+	long pinned;	   /* outstanding pinned pages */
+	long dirtied;	   /* pages released as dirty */
+	unsigned int pings, waits, yields;
+	bool shared_held, irqs_off, vm_locked;
+};
+
+struct fake_range {
+	uint64_t dst, src, bytes, flags;
+};
+
+enum fake_call { FAKE_MAP, FAKE_UNMAP, FAKE_DONATE, FAKE_OTHER };
+
+struct fake_hv {
+	/* to be set by tests */
+	uint64_t fail_call; /* MV_HYPERCALL(op, idx) that is to fail, */
+	unsigned int fail_at; /* at its n-th time from now, */
+	mv_status_t fail_status; /* with this */
+	unsigned int retries; /* donate, unmap and destroys need that many attempts more */
+	uint64_t short_of;    /* next map or create_vs finds so many pages missing, */
+	unsigned int short_times; /* and the following ones too */
+	/* The next mv_vs_op_run's: *in is what the shim gave; fills in page, returns the status. */
+	mv_status_t (*run)(const struct mv_run_t *in, void *page, uint64_t *reason);
+
+	/* to be looked at */
+	bool open;
+	uint32_t vms, vps, vss;
+	struct fake_range map[FAKE_MAX]; /* of all VMs together: tests have one */
+	size_t num_map;
+	struct fake_range donated[FAKE_MAX];
+	size_t num_donated;
+	size_t calls[4];	   /* per enum fake_call */
+	size_t list_sizes[FAKE_MAX]; /* entries of each mmio_map */
+	uint64_t reg[MV_REG_MAX + 1];
+	uint64_t efer, apic_base;
+	size_t runs;
+	bool waiting; /* RETRY_CONTINUATION was the last answer */
+	unsigned int pings_seen;
+};
+
+extern struct fake_os os;
+extern struct fake_hv hv;
+
+/* Both as new; a handle is open. For the setup of a test. */
+int fake_setup(void **state);
+/* Everything given back? For the teardown of a test. */
+int fake_teardown(void **state);
+
+uint64_t fake_donated_pages(void);
+/* The page that platform_shared_page_get() gives. */
+void *fake_shared_page(void);
+
+/* A VM, and its only vCPU when vcpu isn't NULL; to be undone by fake_vm_free(). */
+void fake_vm(struct shim_vm *vm, struct shim_vcpu *vcpu);
+void fake_vm_free(struct shim_vm *vm, struct shim_vcpu *vcpu);
+
+#define FAKE_TEST(name) cmocka_unit_test_setup_teardown(name, fake_setup, fake_teardown)
+
+#endif /* FAKE_H */

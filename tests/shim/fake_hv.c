@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: MIT
+/* The hypervisor that shim/src talks to in the tests, see fake.h. */
+#include "fake.h"
+
+#define HANDLE 0x1234ULL
+#define VMID 7U
+#define VPID 0x107U
+#define VSID 0x207U
+#define MSR_EFER 0xC0000080U
+#define MSR_APIC_BASE 0x1BU
+
+struct fake_hv hv;
+
+uint64_t fake_donated_pages(void)
+{
+	uint64_t pages = 0;
+	size_t i;
+
+	for (i = 0; i < hv.num_donated; i++)
+		pages += hv.donated[i].bytes / PAGE;
+	return pages;
+}
+
+/* A hypercall that waits for CPUs is only made again after they were pinged. */
+static bool must_retry(void)
+{
+	if (hv.waiting)
+		assert_int_equal(os.pings, hv.pings_seen + 1);
+	hv.waiting = hv.retries > 0;
+	hv.pings_seen = os.pings;
+	hv.retries -= hv.waiting;
+	return hv.waiting;
+}
+
+static bool is_short(uint64_t *reg0)
+{
+	if (!hv.short_times)
+		return false;
+	hv.short_times--;
+	*reg0 = hv.short_of;
+	return true;
+}
+
+static bool overlap(uint64_t a, uint64_t a_bytes, uint64_t b, uint64_t b_bytes)
+{
+	return a < b + b_bytes && b < a + a_bytes;
+}
+
+static mv_status_t map(const struct mv_mdl_t *mdl)
+{
+	size_t i, j;
+
+	hv.list_sizes[hv.calls[FAKE_MAP] - 1] = mdl->num_entries;
+	for (i = 0; i < mdl->num_entries; i++) {
+		const struct mv_mdl_entry_t *e = &mdl->entries[i];
+
+		assert_int_equal(e->flags & ~MV_MAP_FLAGS_SUPPORTED, 0);
+		assert_true(e->flags & MV_MAP_FLAG_READ_ACCESS);
+		for (j = 0; j < hv.num_map; j++)
+			assert_false(overlap(e->dst, e->bytes, hv.map[j].dst, hv.map[j].bytes));
+		for (j = 0; j < hv.num_donated; j++)
+			assert_false(overlap(e->src, e->bytes, hv.donated[j].src,
+					     hv.donated[j].bytes));
+		assert_true(hv.num_map < FAKE_MAX);
+		hv.map[hv.num_map++] = (struct fake_range){ e->dst, e->src, e->bytes, e->flags };
+	}
+	return MV_STATUS_SUCCESS;
+}
+
+/* Stricter than the ABI: only whole entries that were mapped. */
+static mv_status_t unmap(const struct mv_mdl_t *mdl)
+{
+	size_t i, j;
+
+	for (i = 0; i < mdl->num_entries; i++) {
+		for (j = 0; j < hv.num_map && hv.map[j].dst != mdl->entries[i].dst; j++)
+			;
+		assert_true(j < hv.num_map);
+		assert_int_equal(hv.map[j].bytes, mdl->entries[i].bytes);
+		hv.map[j] = hv.map[--hv.num_map];
+	}
+	return MV_STATUS_SUCCESS;
+}
+
+static mv_status_t donate(const struct mv_mdl_t *mdl)
+{
+	size_t i, j;
+
+	for (i = 0; i < mdl->num_entries; i++) {
+		const struct mv_mdl_entry_t *e = &mdl->entries[i];
+
+		for (j = 0; j < hv.num_donated; j++)
+			assert_false(overlap(e->src, e->bytes, hv.donated[j].src,
+					     hv.donated[j].bytes));
+		hv.donated[hv.num_donated++] = (struct fake_range){ .src = e->src, .bytes = e->bytes };
+	}
+	return MV_STATUS_SUCCESS;
+}
+
+static const struct mv_mdl_t *list_in(const void *page)
+{
+	const struct mv_mdl_t *mdl = page;
+	size_t i;
+
+	assert_in_range(mdl->num_entries, 1, MV_MDL_MAX_ENTRIES);
+	for (i = 0; i < mdl->num_entries; i++) {
+		assert_int_equal((mdl->entries[i].dst | mdl->entries[i].src) % PAGE, 0);
+		assert_int_equal(mdl->entries[i].bytes % PAGE, 0);
+		assert_true(mdl->entries[i].bytes);
+	}
+	return mdl;
+}
+
+/* The shared page, which the fake platform has given to the caller. */
+static void *page_in(void)
+{
+	assert_true(os.shared_held);
+	return fake_shared_page();
+}
+
+static mv_status_t vm_op(unsigned int idx, struct mv_regs *regs)
+{
+	if (idx == MV_VM_OP_CREATE_VM_IDX_VAL) {
+		regs->reg[0] = VMID;
+		hv.vms++;
+		return MV_STATUS_SUCCESS;
+	}
+	assert_int_equal(regs->reg[1], VMID);
+	switch (idx) {
+	case MV_VM_OP_MMIO_MAP_IDX_VAL:
+		hv.calls[FAKE_MAP]++;
+		assert_int_equal(regs->reg[2], MV_ROOT_VMID);
+		if (is_short(&regs->reg[0]))
+			return MV_STATUS_FAILURE_NO_MEMORY;
+		return map(list_in(page_in()));
+	case MV_VM_OP_MMIO_UNMAP_IDX_VAL:
+		hv.calls[FAKE_UNMAP]++;
+		list_in(page_in());
+		return must_retry() ? MV_STATUS_RETRY_CONTINUATION : unmap(page_in());
+	case MV_VM_OP_DONATE_IDX_VAL:
+		hv.calls[FAKE_DONATE]++;
+		list_in(page_in());
+		return must_retry() ? MV_STATUS_RETRY_CONTINUATION : donate(page_in());
+	case MV_VM_OP_DESTROY_VM_IDX_VAL:
+		assert_int_equal(hv.vps, 0);
+		if (must_retry())
+			return MV_STATUS_RETRY_CONTINUATION;
+		hv.vms--;
+		hv.num_map = 0;
+		hv.num_donated = 0;
+		return MV_STATUS_SUCCESS;
+	}
+	return MV_STATUS_FAILURE_UNSUPPORTED;
+}
+
+static mv_status_t vp_op(unsigned int idx, struct mv_regs *regs)
+{
+	switch (idx) {
+	case MV_VP_OP_CREATE_VP_IDX_VAL:
+		assert_int_equal(regs->reg[1], VMID);
+		regs->reg[0] = VPID;
+		hv.vps++;
+		return MV_STATUS_SUCCESS;
+	case MV_VP_OP_DESTROY_VP_IDX_VAL:
+		assert_int_equal(regs->reg[1], VPID);
+		assert_true(hv.vps > hv.vss);
+		hv.vps--;
+		return MV_STATUS_SUCCESS;
+	}
+	return MV_STATUS_FAILURE_UNSUPPORTED;
+}
+
+static uint64_t *msr(uint64_t index)
+{
+	return index == MSR_EFER ? &hv.efer : index == MSR_APIC_BASE ? &hv.apic_base : NULL;
+}
+
+static uint64_t *reg(uint64_t index)
+{
+	return index && index <= MV_REG_MAX ? &hv.reg[index] : NULL;
+}
+
+static mv_status_t list(uint64_t *(*find)(uint64_t index), bool set)
+{
+	struct mv_rdl_t *rdl = page_in();
+	size_t i;
+
+	assert_in_range(rdl->num_entries, 1, MV_RDL_MAX_ENTRIES);
+	assert_int_equal(rdl->reg0 | rdl->reg1, 0);
+	for (i = 0; i < rdl->num_entries; i++) {
+		uint64_t *value = find(rdl->entries[i].reg);
+
+		assert_non_null(value);
+		if (set)
+			*value = rdl->entries[i].val;
+		else
+			rdl->entries[i].val = *value;
+	}
+	return MV_STATUS_SUCCESS;
+}
+
+static mv_status_t run(struct mv_regs *regs)
+{
+	struct mv_run_t in;
+	size_t i;
+
+	memcpy(&in, page_in(), sizeof(in));
+	assert_true(in.flags & MV_RUN_FLAG_COMPLETE_ONLY || os.irqs_off);
+	for (i = 0; i < MV_RUN_MAX_REGS; i++) {
+		if (in.reg[i].reg)
+			*reg(in.reg[i].reg) = in.reg[i].val;
+		assert_int_equal(in.msr[i].reg, 0);
+	}
+	hv.runs++;
+	memset(page_in(), 0, sizeof(in));
+	assert_non_null(hv.run);
+	return hv.run(&in, page_in(), &regs->reg[0]);
+}
+
+static mv_status_t vs_op(unsigned int idx, struct mv_regs *regs)
+{
+	if (idx == MV_VS_OP_CREATE_VS_IDX_VAL) {
+		if (is_short(&regs->reg[0]))
+			return MV_STATUS_FAILURE_NO_MEMORY;
+		regs->reg[0] = VSID;
+		hv.vss++;
+		return MV_STATUS_SUCCESS;
+	}
+	assert_int_equal(regs->reg[1], VSID);
+	switch (idx) {
+	case MV_VS_OP_DESTROY_VS_IDX_VAL:
+		if (must_retry())
+			return MV_STATUS_RETRY_CONTINUATION;
+		hv.vss--;
+		return MV_STATUS_SUCCESS;
+	case MV_VS_OP_REG_GET_LIST_IDX_VAL:
+		return list(reg, false);
+	case MV_VS_OP_REG_SET_LIST_IDX_VAL:
+		return list(reg, true);
+	case MV_VS_OP_MSR_GET_LIST_IDX_VAL:
+		return list(msr, false);
+	case MV_VS_OP_MSR_SET_LIST_IDX_VAL:
+		return list(msr, true);
+	case MV_VS_OP_MSR_SET_IDX_VAL:
+		*msr(regs->reg[2]) = regs->reg[3];
+		return MV_STATUS_SUCCESS;
+	case MV_VS_OP_RUN_IDX_VAL:
+		return run(regs);
+	}
+	return MV_STATUS_FAILURE_UNSUPPORTED;
+}
+
+static mv_status_t handle_op(unsigned int idx, struct mv_regs *regs)
+{
+	if (idx == MV_HANDLE_OP_OPEN_HANDLE_IDX_VAL) {
+		assert_int_equal(regs->reg[0], MV_SPEC_ID1_VAL);
+		regs->reg[0] = HANDLE;
+		hv.open = true;
+	} else {
+		assert_int_equal(regs->reg[0], HANDLE);
+		hv.open = false;
+	}
+	return MV_STATUS_SUCCESS;
+}
+
+static mv_status_t dispatch(unsigned int op, unsigned int idx, struct mv_regs *regs)
+{
+	if (op == MV_ID_OP) {
+		regs->reg[0] = MV_ALL_SPECS_SUPPORTED_VAL;
+		return MV_STATUS_SUCCESS;
+	}
+	if (op == MV_HANDLE_OP)
+		return handle_op(idx, regs);
+	assert_int_equal(regs->reg[0], HANDLE);
+	switch (op) {
+	case MV_VM_OP:
+		return vm_op(idx, regs);
+	case MV_VP_OP:
+		return vp_op(idx, regs);
+	case MV_VS_OP:
+		return vs_op(idx, regs);
+	}
+	return MV_STATUS_FAILURE_UNSUPPORTED;
+}
+
+void mv_hypercall(struct mv_regs *regs)
+{
+	const uint64_t call = regs->rax;
+
+	assert_int_equal(call & MV_HYPERCALL_SIG_MASK, MV_HYPERCALL_SIG_VAL);
+	if (hv.fail_at && call == hv.fail_call && !--hv.fail_at) {
+		regs->rax = hv.fail_status;
+		return;
+	}
+	regs->rax = dispatch((call & MV_HYPERCALL_OPCODE_NOSIG_MASK) >> 16,
+			     call & MV_HYPERCALL_INDEX_MASK, regs);
+}

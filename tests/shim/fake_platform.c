@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: MIT
+/* The operating system that shim/src runs on in the tests, see fake.h. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "fake.h"
+
+#define USER_END 0x7FFFFFFFF000ULL
+#define PHYS_BITS 40U
+
+struct fake_os os;
+
+static uint8_t shared_page[MV_PAGE_SIZE] __attribute__((aligned(4096)));
+static uint64_t next_spa;
+
+void *fake_shared_page(void)
+{
+	return shared_page;
+}
+
+int fake_setup(void **state)
+{
+	(void)state;
+	memset(&os, 0, sizeof(os));
+	memset(&hv, 0, sizeof(hv));
+	os.pages_order = 10;
+	next_spa = 0x100000000ULL;
+	assert_int_equal(shim_init(), 0);
+	return 0;
+}
+
+int fake_teardown(void **state)
+{
+	(void)state;
+	shim_fini();
+	assert_int_equal(os.allocs, 0);
+	assert_int_equal(os.pages, 0);
+	assert_int_equal(os.pinned, 0);
+	assert_false(os.shared_held || os.irqs_off || os.vm_locked);
+	assert_int_equal(hv.vms + hv.vps + hv.vss, 0);
+	assert_int_equal(hv.num_map + hv.num_donated, 0);
+	assert_int_equal(shim_stats.vms, 0);
+	return 0;
+}
+
+void fake_vm(struct shim_vm *vm, struct shim_vcpu *vcpu)
+{
+	memset(vm, 0, sizeof(*vm));
+	assert_int_equal(shim_vm_create(vm, &os), 0);
+	if (!vcpu)
+		return;
+	memset(vcpu, 0, sizeof(*vcpu));
+	vcpu->run = calloc(1, SHIM_RUN_BYTES);
+	assert_non_null(vcpu->run);
+	assert_int_equal(shim_vcpu_create(vm, vcpu, 0), 0);
+}
+
+void fake_vm_free(struct shim_vm *vm, struct shim_vcpu *vcpu)
+{
+	shim_vm_destroy(vm);
+	if (vcpu)
+		free(vcpu->run);
+}
+
+static void may_sleep(void)
+{
+	assert_false(os.shared_held);
+	assert_false(os.irqs_off);
+}
+
+static bool fails_now(unsigned int *counter)
+{
+	return *counter && !--*counter;
+}
+
+void *platform_alloc(size_t bytes)
+{
+	void *p;
+
+	may_sleep();
+	if (fails_now(&os.alloc_fail))
+		return NULL;
+	p = calloc(1, bytes);
+	assert_non_null(p);
+	os.allocs++;
+	return p;
+}
+
+void platform_free(void *p)
+{
+	os.allocs -= !!p;
+	free(p);
+}
+
+int platform_pages_alloc(unsigned int order, uint64_t *spa)
+{
+	may_sleep();
+	if (order > os.pages_order || fails_now(&os.pages_fail))
+		return -ENOMEM;
+	*spa = next_spa;
+	next_spa += PAGE << order;
+	os.pages += 1L << order;
+	return 0;
+}
+
+/* The hypervisor must not have any of it. */
+void platform_pages_free(uint64_t spa, unsigned int order)
+{
+	size_t i;
+
+	may_sleep();
+	for (i = 0; i < hv.num_donated; i++)
+		assert_true(spa + (PAGE << order) <= hv.donated[i].src ||
+			    spa >= hv.donated[i].src + hv.donated[i].bytes);
+	os.pages -= 1L << order;
+}
+
+static void page_at(uint64_t hva, struct fake_page *page)
+{
+	*page = (struct fake_page){ .present = true, .writable = true, .spa = hva & 0xFFFFFFFFFFULL };
+	if (os.page)
+		os.page(hva, page);
+}
+
+int platform_pin(void *vm_os, uint64_t hva, uint64_t pages, struct platform_pin *pin)
+{
+	struct fake_page page;
+	uint64_t i;
+
+	assert_ptr_equal(vm_os, &os);
+	assert_in_range(pages, 1, PLATFORM_PIN_BATCH);
+	may_sleep();
+	if (fails_now(&os.pin_fail))
+		return os.pin_error;
+	for (i = 0; i < pages; i++) {
+		page_at(hva + i * PAGE, &page);
+		if (!page.present || (i && page.writable != pin->writable))
+			break;
+		pin->spa[i] = page.spa;
+		pin->writable = page.writable;
+	}
+	pin->skip = 1;
+	os.pinned += (long)i;
+	return (int)i;
+}
+
+/* No guest may have any of it. */
+void platform_unpin(void *vm_os, uint64_t spa, uint64_t pages, bool dirty)
+{
+	size_t i;
+
+	assert_ptr_equal(vm_os, &os);
+	may_sleep();
+	for (i = 0; i < hv.num_map; i++)
+		assert_true(spa + pages * PAGE <= hv.map[i].src ||
+			    spa >= hv.map[i].src + hv.map[i].bytes);
+	os.pinned -= (long)pages;
+	os.dirtied += dirty ? (long)pages : 0;
+}
+
+bool platform_user_range_ok(uint64_t hva, uint64_t bytes)
+{
+	return bytes <= USER_END && hva <= USER_END - bytes;
+}
+
+/* Poisoned on each use: nobody may rely on what was there before. */
+void *platform_shared_page_get(void)
+{
+	assert_false(os.shared_held);
+	if (os.no_shared_page)
+		return NULL;
+	memset(shared_page, 0xA5, sizeof(shared_page));
+	os.shared_held = true;
+	return shared_page;
+}
+
+void platform_shared_page_put(void)
+{
+	assert_true(os.shared_held);
+	assert_false(os.irqs_off);
+	os.shared_held = false;
+}
+
+bool platform_guest_enter(void)
+{
+	assert_true(os.shared_held);
+	assert_false(os.irqs_off);
+	if (os.busy_once) {
+		os.busy_once = false;
+		return false;
+	}
+	os.irqs_off = true;
+	return true;
+}
+
+void platform_guest_leave(void)
+{
+	assert_true(os.irqs_off);
+	os.irqs_off = false;
+}
+
+bool platform_signal_pending(void)
+{
+	return os.signal;
+}
+
+void platform_yield(void)
+{
+	may_sleep();
+	os.yields++;
+}
+
+void platform_ping_cpus(void)
+{
+	may_sleep();
+	os.pings++;
+}
+
+void platform_retry_wait(unsigned int attempt)
+{
+	may_sleep();
+	assert_true(attempt > 0);
+	os.waits++;
+}
+
+void platform_vm_lock(void *vm_os)
+{
+	assert_ptr_equal(vm_os, &os);
+	may_sleep();
+	assert_false(os.vm_locked);
+	os.vm_locked = true;
+}
+
+void platform_vm_unlock(void *vm_os)
+{
+	assert_ptr_equal(vm_os, &os);
+	assert_true(os.vm_locked);
+	os.vm_locked = false;
+}
+
+void platform_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t out[4])
+{
+	assert_int_equal(subleaf, 0);
+	memset(out, 0, 4 * sizeof(*out));
+	if (leaf == 1) {
+		out[2] = os.cpuid_1_ecx;
+	} else if (leaf == 7) {
+		out[1] = os.cpuid_7_ebx;
+		out[2] = os.cpuid_7_ecx;
+	} else if (leaf == 0x80000008) {
+		out[0] = 0x3000 | PHYS_BITS;
+	}
+}
+
+uint32_t platform_cpu(void)
+{
+	return 3;
+}
+
+uint32_t platform_online_cpus(void)
+{
+	return 4;
+}
+
+void platform_log(const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	printf("# log: ");
+	vprintf(fmt, args);
+	printf("\n");
+	va_end(args);
+}

@@ -1,0 +1,428 @@
+// SPDX-License-Identifier: MIT
+/* KVM_RUN: what goes into mv_run_t, and what becomes of each exit. */
+#include "fake.h"
+
+static struct shim_vm vm;
+static struct shim_vcpu vcpu;
+static struct kvm_run *run;
+static uint8_t *pio;
+
+/* What the shim gave to the last mv_vs_op_run. */
+static struct mv_run_t last;
+
+/* What mv_vs_op_run answers: set by the tests. */
+static struct {
+	mv_status_t status;
+	uint64_t reason;
+	union {
+		uint8_t bytes[MV_PAGE_SIZE];
+		struct mv_exit_io_t io;
+		struct mv_exit_hlt_t hlt;
+		struct mv_exit_mmio_t mmio;
+		struct mv_exit_failure_t failure;
+		struct mv_exit_unknown_t unknown;
+	} page;
+	unsigned int interrupts; /* come first */
+} answer;
+
+static mv_status_t run_hypercall(const struct mv_run_t *in, void *page, uint64_t *reason)
+{
+	last = *in;
+	if (in->flags & MV_RUN_FLAG_COMPLETE_ONLY || answer.interrupts) {
+		answer.interrupts -= !!answer.interrupts;
+		*reason = mv_exit_reason_t_interrupt;
+		return MV_STATUS_SUCCESS;
+	}
+	memcpy(page, &answer.page, sizeof(answer.page));
+	*reason = answer.reason;
+	return answer.status;
+}
+
+static int setup(void **state)
+{
+	fake_setup(state);
+	fake_vm(&vm, &vcpu);
+	run = vcpu.run;
+	pio = (uint8_t *)run + 4096;
+	memset(&answer, 0, sizeof(answer));
+	answer.reason = mv_exit_reason_t_hlt;
+	answer.page.hlt.reason = mv_hlt_t_wait;
+	hv.run = run_hypercall;
+	hv.reg[mv_reg_t_rflags] = 0x202;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	fake_vm_free(&vm, &vcpu);
+	return fake_teardown(state);
+}
+
+static void answer_io(uint64_t port, uint64_t type, uint8_t size, uint64_t reps, uint64_t data)
+{
+	answer.reason = mv_exit_reason_t_io;
+	answer.page.io = (struct mv_exit_io_t){
+		.addr = port, .type = type, .size = size, .reps = reps, .data = data
+	};
+}
+
+static void hlt(void **state)
+{
+	(void)state;
+	run->flags = 0xFFFF;
+	assert_int_equal(shim_vcpu_run(&vcpu), 0);
+	assert_int_equal(run->exit_reason, KVM_EXIT_HLT);
+	assert_int_equal(run->if_flag, 1);
+	assert_int_equal(run->ready_for_interrupt_injection, 1);
+	assert_int_equal(run->apic_base, 0xFEE00900);
+	assert_int_equal(run->cr8, 0);
+	assert_int_equal(run->flags, 0);
+	assert_int_equal(last.flags, 0);
+	assert_int_equal(last.in_bytes, 0);
+	assert_int_equal(last.reg[0].reg, 0);
+	assert_int_equal(hv.runs, 1);
+}
+
+static void interrupts_off(void **state)
+{
+	(void)state;
+	hv.reg[mv_reg_t_rflags] = 0x2;
+	assert_int_equal(shim_vcpu_run(&vcpu), 0);
+	assert_int_equal(run->if_flag, 0);
+	assert_int_equal(run->ready_for_interrupt_injection, 0);
+}
+
+static void triple_fault(void **state)
+{
+	(void)state;
+	answer.page.hlt.reason = mv_hlt_t_vm_crash;
+	assert_int_equal(shim_vcpu_run(&vcpu), 0);
+	assert_int_equal(run->exit_reason, KVM_EXIT_SHUTDOWN);
+}
+
+static void hypervisor_gave_up(void **state)
+{
+	(void)state;
+	answer.page.hlt.reason = mv_hlt_t_microv_crash;
+	assert_int_equal(shim_vcpu_run(&vcpu), 0);
+	assert_int_equal(run->exit_reason, KVM_EXIT_INTERNAL_ERROR);
+	assert_int_equal(run->internal.suberror, KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON);
+	assert_in_range(run->internal.ndata, 1, 16);
+}
+
+static void out(void **state)
+{
+	static const uint8_t sizes[] = { mv_bit_size_t_8, mv_bit_size_t_16, mv_bit_size_t_32 };
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < 3; i++) {
+		memset(pio, 0xEE, 8);
+		answer_io(0xFFFF, MV_EXIT_IO_OUT, sizes[i], 1, 0x44332211);
+		assert_int_equal(shim_vcpu_run(&vcpu), 0);
+		assert_int_equal(run->exit_reason, KVM_EXIT_IO);
+		assert_int_equal(run->io.direction, KVM_EXIT_IO_OUT);
+		assert_int_equal(run->io.size, 1 << i);
+		assert_int_equal(run->io.port, 0xFFFF);
+		assert_int_equal(run->io.count, 1);
+		assert_int_equal(run->io.data_offset, 4096);
+		assert_memory_equal(pio, "\x11\x22\x33\x44", 1 << i);
+		assert_int_equal(pio[1 << i], 0xEE);
+		assert_int_equal(last.in_bytes, 0);
+	}
+}
+
+static void in(void **state)
+{
+	(void)state;
+	answer_io(0x60, MV_EXIT_IO_IN, mv_bit_size_t_16, 1, 0);
+	assert_int_equal(shim_vcpu_run(&vcpu), 0);
+	assert_int_equal(run->io.direction, KVM_EXIT_IO_IN);
+	assert_int_equal(run->io.size, 2);
+
+	/* what the user writes over is of no interest, but for the data */
+	memset(&run->io, 0xFF, sizeof(run->io));
+	run->exit_reason = 99;
+	memcpy(pio, "\xAB\xCD\xEF", 3);
+	answer.reason = mv_exit_reason_t_hlt;
+	answer.page.hlt.reason = mv_hlt_t_wait;
+	assert_int_equal(shim_vcpu_run(&vcpu), 0);
+	assert_int_equal(last.in_bytes, 2);
+	assert_memory_equal(last.in, "\xAB\xCD", 2);
+	assert_int_equal(run->exit_reason, KVM_EXIT_HLT);
+
+	assert_int_equal(shim_vcpu_run(&vcpu), 0);
+	assert_int_equal(last.in_bytes, 0);
+}
+
+static void outs_and_ins(void **state)
+{
+	size_t i;
+
+	(void)state;
+	answer_io(0x10, MV_EXIT_IO_OUT | MV_EXIT_IO_STRING, mv_bit_size_t_32, 3, 0);
+	memcpy(answer.page.io.out, "0123456789ab", 12);
+	assert_int_equal(shim_vcpu_run(&vcpu), 0);
+	assert_int_equal(run->io.count, 3);
+	assert_memory_equal(pio, "0123456789ab", 12);
+
+	answer_io(0x10, MV_EXIT_IO_IN | MV_EXIT_IO_STRING, mv_bit_size_t_8, 1024, 0);
+	assert_int_equal(shim_vcpu_run(&vcpu), 0);
+	assert_int_equal(run->io.count, 1024);
+	assert_int_equal(run->io.direction, KVM_EXIT_IO_IN);
+	for (i = 0; i < 1024; i++)
+		pio[i] = (uint8_t)(i * 7);
+	assert_int_equal(shim_vcpu_run(&vcpu), 0);
+	assert_int_equal(last.in_bytes, 1024);
+	assert_memory_equal(last.in, pio, 1024);
+}
+
+/* The hypervisor is trusted, but not with writing behind the page. */
+static void absurd_io(void **state)
+{
+	static const struct {
+		uint8_t size;
+		uint64_t reps;
+	} cases[] = { { 0, 0 }, { 0, 1025 }, { 2, 257 }, { 3, 1 }, { 4, 1 }, { 0, ~0ULL } };
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		answer_io(1, MV_EXIT_IO_OUT | MV_EXIT_IO_STRING, cases[i].size, cases[i].reps, 0);
+		assert_int_equal(shim_vcpu_run(&vcpu), 0);
+		assert_int_equal(run->exit_reason, KVM_EXIT_INTERNAL_ERROR);
+		assert_false(vcpu.io.pending);
+	}
+}
+
+static void interrupt_goes_straight_back(void **state)
+{
+	(void)state;
+	answer.interrupts = 3;
+	assert_int_equal(shim_vcpu_run(&vcpu), 0);
+	assert_int_equal(hv.runs, 4);
+	assert_int_equal(os.yields, 4);
+	assert_int_equal(run->exit_reason, KVM_EXIT_HLT);
+}
+
+/* The data of an IN goes with the first of several entries only. */
+static void in_is_given_once(void **state)
+{
+	(void)state;
+	answer_io(0x60, MV_EXIT_IO_IN, mv_bit_size_t_8, 1, 0);
+	assert_int_equal(shim_vcpu_run(&vcpu), 0);
+	answer.interrupts = 1;
+	assert_int_equal(shim_vcpu_run(&vcpu), 0);
+	assert_int_equal(hv.runs, 3);
+	assert_int_equal(last.in_bytes, 0);
+}
+
+static void signal_ends_it(void **state)
+{
+	(void)state;
+	os.signal = true;
+	assert_int_equal(shim_vcpu_run(&vcpu), -EINTR);
+	assert_int_equal(run->exit_reason, KVM_EXIT_INTR);
+	assert_int_equal(hv.runs, 0);
+}
+
+static void signal_after_in_completes_it(void **state)
+{
+	(void)state;
+	answer_io(0x60, MV_EXIT_IO_IN, mv_bit_size_t_8, 1, 0);
+	assert_int_equal(shim_vcpu_run(&vcpu), 0);
+	pio[0] = 0x99;
+	os.signal = true;
+	assert_int_equal(shim_vcpu_run(&vcpu), -EINTR);
+	assert_int_equal(hv.runs, 2);
+	assert_int_equal(last.flags, MV_RUN_FLAG_COMPLETE_ONLY);
+	assert_int_equal(last.in_bytes, 1);
+	assert_int_equal(last.in[0], 0x99);
+	assert_int_equal(shim_vcpu_run(&vcpu), -EINTR);
+	assert_int_equal(hv.runs, 2);
+}
+
+static void work_before_the_guest(void **state)
+{
+	(void)state;
+	os.busy_once = true;
+	assert_int_equal(shim_vcpu_run(&vcpu), 0);
+	assert_int_equal(hv.runs, 1);
+	assert_int_equal(os.yields, 2);
+}
+
+static void immediate_exit(void **state)
+{
+	(void)state;
+	run->immediate_exit = 1;
+	run->exit_reason = 77;
+	assert_int_equal(shim_vcpu_run(&vcpu), -EINTR);
+	assert_int_equal(hv.runs, 0);
+	assert_int_equal(run->exit_reason, 77);
+
+	run->immediate_exit = 0;
+	answer_io(0x60, MV_EXIT_IO_OUT, mv_bit_size_t_8, 1, 0);
+	assert_int_equal(shim_vcpu_run(&vcpu), 0);
+	run->immediate_exit = 1;
+	assert_int_equal(shim_vcpu_run(&vcpu), -EINTR);
+	assert_int_equal(hv.runs, 2);
+	assert_int_equal(last.flags, MV_RUN_FLAG_COMPLETE_ONLY);
+	assert_int_equal(run->immediate_exit, 1);
+}
+
+static void task_priority(void **state)
+{
+	(void)state;
+	run->cr8 = 5;
+	os.busy_once = true;
+	assert_int_equal(shim_vcpu_run(&vcpu), 0);
+	assert_int_equal(last.reg[0].reg, mv_reg_t_cr8);
+	assert_int_equal(hv.reg[mv_reg_t_cr8], 5);
+	assert_int_equal(run->cr8, 5);
+	/* and the guest's own value comes out */
+	hv.reg[mv_reg_t_cr8] = 9;
+	assert_int_equal(shim_vcpu_run(&vcpu), 0);
+	assert_int_equal(last.reg[0].reg, 0);
+	assert_int_equal(run->cr8, 9);
+	run->cr8 = 16;
+	assert_int_equal(shim_vcpu_run(&vcpu), -EINVAL);
+	assert_int_equal(hv.runs, 2);
+}
+
+static void sync_regs_are_not_there(void **state)
+{
+	(void)state;
+	run->kvm_valid_regs = 1;
+	assert_int_equal(shim_vcpu_run(&vcpu), -EINVAL);
+	run->kvm_valid_regs = 0;
+	run->kvm_dirty_regs = 1;
+	assert_int_equal(shim_vcpu_run(&vcpu), -EINVAL);
+	assert_int_equal(hv.runs, 0);
+}
+
+static void fail_entry(void **state)
+{
+	(void)state;
+	answer.status = MV_STATUS_EXIT_FAILURE;
+	answer.page.failure.hardware_reason = 0xFFFFFFFF;
+	assert_int_equal(shim_vcpu_run(&vcpu), 0);
+	assert_int_equal(run->exit_reason, KVM_EXIT_FAIL_ENTRY);
+	assert_int_equal(run->fail_entry.hardware_entry_failure_reason, 0xFFFFFFFF);
+	assert_int_equal(run->fail_entry.cpu, 3);
+}
+
+static void unknown_exit(void **state)
+{
+	(void)state;
+	answer.status = MV_STATUS_EXIT_UNKNOWN;
+	answer.page.unknown = (struct mv_exit_unknown_t){
+		.info0 = 0x65, .info1 = 1, .info2 = 2, .info3 = 0x1234
+	};
+	assert_int_equal(shim_vcpu_run(&vcpu), 0);
+	assert_int_equal(run->exit_reason, KVM_EXIT_INTERNAL_ERROR);
+	assert_int_equal(run->internal.suberror, KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON);
+	assert_int_equal(run->internal.data[0], 0x65);
+	assert_int_equal(run->internal.data[1], 3);
+	assert_int_equal(run->internal.data[4], 0x1234);
+}
+
+static void no_page(uint64_t hva, struct fake_page *page)
+{
+	(void)hva;
+	page->present = false;
+}
+
+static void mmio(void **state)
+{
+	const struct kvm_userspace_memory_region region = {
+		.guest_phys_addr = 0x10000, .memory_size = 2 * PAGE, .userspace_addr = 0x200000
+	};
+	static const uint64_t outside[] = { 0xFFFF, 0x12000, ~0ULL };
+	size_t i;
+
+	(void)state;
+	os.page = no_page;
+	assert_int_equal(shim_vm_set_memory(&vm, &region), 0);
+	answer.reason = mv_exit_reason_t_mmio;
+	answer.page.mmio.flags = MV_EXIT_MMIO_WRITE;
+	for (i = 0; i < 3; i++) {
+		answer.page.mmio.gpa = outside[i];
+		assert_int_equal(shim_vcpu_run(&vcpu), 0);
+		assert_int_equal(run->exit_reason, KVM_EXIT_INTERNAL_ERROR);
+		assert_int_equal(run->internal.suberror, KVM_INTERNAL_ERROR_EMULATION);
+		assert_int_equal(run->emulation_failure.flags, 0);
+		assert_int_equal(run->internal.data[1], outside[i]);
+	}
+	answer.page.mmio.gpa = 0x11FFF;
+	assert_int_equal(shim_vcpu_run(&vcpu), -EFAULT);
+}
+
+static void msr_exit_is_unexpected(void **state)
+{
+	(void)state;
+	answer.reason = mv_exit_reason_t_msr;
+	assert_int_equal(shim_vcpu_run(&vcpu), 0);
+	assert_int_equal(run->exit_reason, KVM_EXIT_INTERNAL_ERROR);
+}
+
+/* Nothing was consumed, so the IN is still to be completed. */
+static void refused_run_keeps_what_is_pending(void **state)
+{
+	(void)state;
+	answer_io(0x60, MV_EXIT_IO_IN, mv_bit_size_t_8, 1, 0);
+	assert_int_equal(shim_vcpu_run(&vcpu), 0);
+	answer.status = MV_STATUS_FAILURE_BUSY;
+	assert_int_equal(shim_vcpu_run(&vcpu), -EBUSY);
+	answer.status = MV_STATUS_SUCCESS;
+	answer.reason = mv_exit_reason_t_hlt;
+	assert_int_equal(shim_vcpu_run(&vcpu), 0);
+	assert_int_equal(last.in_bytes, 1);
+}
+
+static void no_shared_page(void **state)
+{
+	(void)state;
+	os.no_shared_page = true;
+	assert_int_equal(shim_vcpu_run(&vcpu), -ENODEV);
+	os.no_shared_page = false;
+}
+
+static void broken_vm(void **state)
+{
+	(void)state;
+	vm.broken = true;
+	assert_int_equal(shim_vcpu_run(&vcpu), -EIO);
+	assert_int_equal(hv.runs, 0);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(hlt),
+		TEST(interrupts_off),
+		TEST(triple_fault),
+		TEST(hypervisor_gave_up),
+		TEST(out),
+		TEST(in),
+		TEST(outs_and_ins),
+		TEST(absurd_io),
+		TEST(interrupt_goes_straight_back),
+		TEST(in_is_given_once),
+		TEST(signal_ends_it),
+		TEST(signal_after_in_completes_it),
+		TEST(work_before_the_guest),
+		TEST(immediate_exit),
+		TEST(task_priority),
+		TEST(sync_regs_are_not_there),
+		TEST(fail_entry),
+		TEST(unknown_exit),
+		TEST(mmio),
+		TEST(msr_exit_is_unexpected),
+		TEST(refused_run_keeps_what_is_pending),
+		TEST(no_shared_page),
+		TEST(broken_vm),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
