@@ -14,8 +14,7 @@
 /* One kind of list operation. */
 struct list_op {
 	unsigned int use;
-	/* How many pages an entry needs, or why it can't be done; `after`: see mk_space_need.
-	 * NULL: it takes nothing from the pool. */
+	/* How many pages an entry needs, or why it can't be done; `after`: see mk_space_need. */
 	int64_t (*need)(unsigned int vmid, const struct mv_mdl_entry_t *e, uint64_t after);
 	int64_t (*apply)(unsigned int vmid, const struct mv_mdl_entry_t *e);
 	int64_t (*undo)(unsigned int vmid, const struct mv_mdl_entry_t *e);
@@ -49,8 +48,6 @@ static mv_status_t check(struct call *c, struct vm *vm, const struct mdl *mdl,
 	int64_t sum = 0, free = mk_space_free(vm - vms);
 	uint64_t after = 0;
 
-	if (!op->need)
-		return MV_STATUS_SUCCESS;
 	for (unsigned int i = 0; i < mdl->count; i++) {
 		const struct mv_mdl_entry_t *e = &mdl->entries[i];
 		int64_t need = op->need(vm - vms, e, after);
@@ -146,6 +143,12 @@ static int64_t unmap_apply(unsigned int vmid, const struct mv_mdl_entry_t *e)
 	return mk_space_unmap(vmid, e->dst, e->bytes);
 }
 
+static int64_t donate_need(unsigned int vmid, const struct mv_mdl_entry_t *e, uint64_t after)
+{
+	(void)after;
+	return mk_space_need(vmid, MK_NONE, e->src, e->bytes, 0);
+}
+
 static int64_t donate_apply(unsigned int vmid, const struct mv_mdl_entry_t *e)
 {
 	return mk_space_donate(vmid, e->src, e->bytes);
@@ -179,6 +182,7 @@ mv_status_t hc_vm_donate(struct call *c)
 {
 	static const struct list_op op = {
 		.use = MDL_SRC,
+		.need = donate_need,
 		.apply = donate_apply,
 		.waits = 1,
 		.waits_root = 1,

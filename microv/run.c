@@ -168,6 +168,7 @@ static void enter(struct run *r)
 {
 	int64_t err = mk_vs_run(r->vs.id);
 
+	cpus[r->c->cpu].window = 0; /* may have been closed on the way */
 	if (!err) {
 		guest_exit(r);
 	} else if (err == -MK_EINVAL) {
