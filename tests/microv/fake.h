@@ -17,6 +17,7 @@
 #include "exit.h"
 #include "hypercall.h"
 #include "main.h"
+#include "mdl.h"
 #include "msr.h"
 #include "vm_table.h"
 

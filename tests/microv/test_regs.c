@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: MIT
+/* Registers and MSRs by hypercall, one and in lists. */
+#include "fake.h"
+
+#define SUCCESS MV_STATUS_SUCCESS
+#define UNKNOWN MV_STATUS_FAILURE_UNKNOWN
+#define BAD_REG2 MV_STATUS_INVALID_INPUT_REG2
+#define BAD_REG3 MV_STATUS_INVALID_INPUT_REG3
+
+static unsigned int id;
+
+static int setup(void **state)
+{
+	fake_reset(state);
+	fake_share(0);
+	id = fake_vs();
+	return 0;
+}
+
+static mv_status_t set(uint64_t reg, uint64_t value)
+{
+	return HC(0, VS, REG_SET, id, reg, value);
+}
+
+static uint64_t get(uint64_t reg)
+{
+	assert_int_equal(HC(0, VS, REG_GET, id, reg, 0), SUCCESS);
+	return fake_reg(0, 0);
+}
+
+static mv_status_t set_msr(uint64_t msr, uint64_t value)
+{
+	return HC(0, VS, MSR_SET, id, msr, value);
+}
+
+static uint64_t get_msr(uint64_t msr)
+{
+	assert_int_equal(HC(0, VS, MSR_GET, id, msr, 0), SUCCESS);
+	return fake_reg(0, 0);
+}
+
+/* A value that each register can have; 0: it isn't there. */
+static uint64_t value_for(uint64_t reg)
+{
+	switch (reg) {
+	case 0:
+	case mv_reg_t_gdtr_selector:
+	case mv_reg_t_gdtr_attrib:
+	case mv_reg_t_idtr_selector:
+	case mv_reg_t_idtr_attrib:
+		return 0;
+	case mv_reg_t_rflags:
+		return 0x10202;
+	case mv_reg_t_cr4:
+		return 0x20 + CR4_PSE;
+	case mv_reg_t_cr8:
+		return 9;
+	case mv_reg_t_xcr0:
+		return 1;
+	}
+	if (reg >= mv_reg_t_es_selector && reg <= mv_reg_t_idtr_base)
+		switch ((reg - mv_reg_t_es_selector) % 4) {
+		case 0:
+			return 0x1000 + reg;
+		case 1:
+			return 0x93;
+		case 2:
+			return 0x7FFF0000 + reg;
+		}
+	if (reg >= mv_reg_t_dr6 && reg <= mv_reg_t_cr0)
+		return 0x80000000 + reg;
+	return 0x123456789ABC0000 + reg;
+}
+
+/* Written after a run and before one, a register is itself and no other one. */
+static void every_register(void **state)
+{
+	(void)state;
+	fake_exit(&(struct mk_exit){ .reason = MK_EXIT_INTR });
+	assert_int_equal(fake_run(id), SUCCESS);
+	for (uint64_t reg = 0; reg <= MV_REG_MAX; reg++)
+		assert_int_equal(set(reg, value_for(reg)), value_for(reg) ? SUCCESS : BAD_REG2);
+	for (uint64_t reg = 0; reg <= MV_REG_MAX; reg++)
+		if (value_for(reg))
+			assert_int_equal(get(reg), value_for(reg));
+
+	fake_exit(&(struct mk_exit){ .reason = MK_EXIT_INTR });
+	assert_int_equal(fake_run(id), SUCCESS);
+	assert_int_equal(mk_state(id)->valid, MK_G_GPR);
+	for (uint64_t reg = 0; reg <= MV_REG_MAX; reg++)
+		if (value_for(reg))
+			assert_int_equal(get(reg), value_for(reg));
+}
+
+/* One register of a group is written: the others of the group keep their values. */
+static void groups_are_fetched_first(void **state)
+{
+	(void)state;
+	fake_exit(&(struct mk_exit){ .reason = MK_EXIT_INTR });
+	fake_run(id);
+	assert_int_equal(set(mv_reg_t_cr3, 0x5000), SUCCESS);
+	assert_int_equal(set(mv_reg_t_ds_base, 0x777), SUCCESS);
+	assert_int_equal(mk_state(id)->dirty, MK_G_CR | MK_G_SEG);
+	fake_exit(&(struct mk_exit){ .reason = MK_EXIT_INTR });
+	fake_run(id);
+	assert_int_equal(fake_hw(id)->cr3, 0x5000);
+	assert_int_equal(fake_hw(id)->cr0, 0x60000010);
+	assert_int_equal(fake_hw(id)->seg[MK_DS].base, 0x777);
+	assert_int_equal(fake_hw(id)->seg[MK_CS].base, 0xFFFF0000);
+}
+
+static void no_such_register(void **state)
+{
+	static const uint64_t bad[] = { 0, MV_REG_MAX + 1, 0xFFFF, 1ULL << 32 | mv_reg_t_rax, ~0ULL };
+
+	(void)state;
+	for (unsigned int i = 0; i < ARRAY_SIZE(bad); i++) {
+		assert_int_equal(HC(0, VS, REG_GET, id, bad[i], 0), BAD_REG2);
+		assert_int_equal(set(bad[i], 0), BAD_REG2);
+	}
+}
+
+static void reserved_bits(void **state)
+{
+	static const struct {
+		uint64_t reg, value;
+	} bad[] = {
+		{ mv_reg_t_cr0, 1ULL << 32 },	 { mv_reg_t_cr4, 1ULL << 15 },
+		{ mv_reg_t_cr4, 1ULL << 63 },	 { mv_reg_t_cr8, 16 },
+		{ mv_reg_t_dr6, 1ULL << 32 },	 { mv_reg_t_dr7, 1ULL << 32 },
+		{ mv_reg_t_cs_attrib, 0x0100 },	 { mv_reg_t_tr_attrib, 0x0F8B },
+		{ mv_reg_t_xcr0, 0 },		 { mv_reg_t_xcr0, 5 },
+		{ mv_reg_t_xcr0, 1 | 1ULL << 63 },
+	};
+
+	(void)state;
+	for (unsigned int i = 0; i < ARRAY_SIZE(bad); i++) {
+		uint64_t before = get(bad[i].reg);
+
+		assert_int_equal(set(bad[i].reg, bad[i].value), BAD_REG3);
+		assert_int_equal(get(bad[i].reg), before);
+	}
+	/* RFLAGS has only the bits that exist, whatever is written; bit 1 is always set. */
+	assert_int_equal(set(mv_reg_t_rflags, ~0ULL), SUCCESS);
+	assert_int_equal(get(mv_reg_t_rflags), 0x3F7FD7);
+	assert_int_equal(set(mv_reg_t_rflags, 0), SUCCESS);
+	assert_int_equal(get(mv_reg_t_rflags), 2);
+}
+
+static const struct {
+	uint32_t msr;
+	uint64_t good, bad;
+} msr_values[] = {
+	{ MSR_EFER, EFER_LME | EFER_LMA | EFER_NXE | EFER_SCE, EFER_SVME },
+	{ MSR_STAR, 0x23001000000000, 0 },
+	{ MSR_LSTAR, 0xFFFFFFFF81000000, 0x800000000000 },
+	{ MSR_CSTAR, 0xFFFFFFFF82000000, 0x8000000000000000 },
+	{ MSR_SFMASK, 0x47700, 0 },
+	{ MSR_KERNEL_GS_BASE, 0xFFFF888000000000, 0x7FFF800000000000 },
+	{ MSR_FS_BASE, 0x7F0000001000, 0x800000000000 },
+	{ MSR_GS_BASE, 0x7F0000002000, 0x800000000000 },
+	{ MSR_SYSENTER_CS, 0x10, 0 },
+	{ MSR_SYSENTER_ESP, 0xFFFF888000001000, 0x800000000000 },
+	{ MSR_SYSENTER_EIP, 0xFFFF888000002000, 0x800000000000 },
+	{ MSR_PAT, 0x0706050400010004, 0x0706050402010004 },
+	{ MSR_APIC_BASE, 0xFEE00900, 0xFEE00C00 },
+};
+
+static void every_msr(void **state)
+{
+	(void)state;
+	fake_exit(&(struct mk_exit){ .reason = MK_EXIT_INTR });
+	fake_run(id);
+	for (unsigned int i = 0; i < ARRAY_SIZE(msr_values); i++)
+		assert_int_equal(set_msr(msr_values[i].msr, msr_values[i].good), SUCCESS);
+	fake_exit(&(struct mk_exit){ .reason = MK_EXIT_INTR });
+	fake_run(id);
+	for (unsigned int i = 0; i < ARRAY_SIZE(msr_values); i++) {
+		if (msr_values[i].bad)
+			assert_int_equal(set_msr(msr_values[i].msr, msr_values[i].bad), BAD_REG3);
+		assert_int_equal(get_msr(msr_values[i].msr), msr_values[i].good);
+	}
+	assert_int_equal(get(mv_reg_t_fs_base), 0x7F0000001000);
+}
+
+static void no_such_msr(void **state)
+{
+	static const uint32_t bad[] = { 0, 0x11, 0xC0010117, 0xC0000085, 0xFFFFFFFF };
+
+	(void)state;
+	for (unsigned int i = 0; i < ARRAY_SIZE(bad); i++) {
+		assert_int_equal(HC(0, VS, MSR_GET, id, bad[i], 0), BAD_REG2);
+		assert_int_equal(set_msr(bad[i], 0), BAD_REG2);
+	}
+}
+
+static void tsc_runs(void **state)
+{
+	uint64_t a, b;
+
+	(void)state;
+	a = get_msr(MSR_TSC);
+	assert_true(a < 1ULL << 40);
+	assert_int_equal(set_msr(MSR_TSC, 1ULL << 50), SUCCESS);
+	assert_true(mk_state(id)->dirty & MK_G_TSC);
+	a = get_msr(MSR_TSC);
+	b = get_msr(MSR_TSC);
+	assert_true(a >= 1ULL << 50 && b > a && b < (1ULL << 50) + (1ULL << 40));
+}
+
+static struct mv_rdl_t *rdl(uint64_t count)
+{
+	struct mv_rdl_t *page = (struct mv_rdl_t *)fake_shared;
+
+	memset(page, 0, sizeof(*page));
+	page->num_entries = count;
+	return page;
+}
+
+static void lists(void **state)
+{
+	struct mv_rdl_t *page = rdl(3);
+
+	(void)state;
+	page->entries[0] = (struct mv_rdl_entry_t){ mv_reg_t_rax, 11 };
+	page->entries[1] = (struct mv_rdl_entry_t){ mv_reg_t_cr3, 0x2000 };
+	page->entries[2] = (struct mv_rdl_entry_t){ mv_reg_t_rax, 12 };
+	assert_int_equal(HC(0, VS, REG_SET_LIST, id, 0, 0), SUCCESS);
+	assert_int_equal(get(mv_reg_t_rax), 12);
+
+	page->entries[0].val = page->entries[1].val = 0;
+	page->entries[3].val = 0x55;
+	assert_int_equal(HC(0, VS, REG_GET_LIST, id, 0, 0), SUCCESS);
+	assert_int_equal(page->entries[0].val, 12);
+	assert_int_equal(page->entries[1].val, 0x2000);
+	assert_int_equal(page->entries[3].val, 0x55);
+
+	page = rdl(2);
+	page->entries[0] = (struct mv_rdl_entry_t){ MSR_STAR, 77 };
+	page->entries[1] = (struct mv_rdl_entry_t){ MSR_EFER, EFER_NXE };
+	assert_int_equal(HC(0, VS, MSR_SET_LIST, id, 0, 0), SUCCESS);
+	page->entries[0].val = 0;
+	assert_int_equal(HC(0, VS, MSR_GET_LIST, id, 0, 0), SUCCESS);
+	assert_int_equal(page->entries[0].val, 77);
+}
+
+static void full_list(void **state)
+{
+	struct mv_rdl_t *page = rdl(MV_RDL_MAX_ENTRIES);
+
+	(void)state;
+	for (unsigned int i = 0; i < MV_RDL_MAX_ENTRIES; i++)
+		page->entries[i] = (struct mv_rdl_entry_t){ mv_reg_t_r8 + i % 8, i };
+	assert_int_equal(HC(0, VS, REG_SET_LIST, id, 0, 0), SUCCESS);
+	assert_int_equal(HC(0, VS, REG_GET_LIST, id, 0, 0), SUCCESS);
+	assert_int_equal(page->entries[0].val, 248);
+}
+
+/* All or nothing, and the page isn't written on failure. */
+static void bad_lists(void **state)
+{
+	static const struct mv_rdl_entry_t bad[] = {
+		{ 0, 0 }, { MV_REG_MAX + 1, 0 }, { mv_reg_t_cr0, 1ULL << 32 }, { mv_reg_t_cr8, 99 },
+	};
+	struct mv_rdl_t *page;
+
+	(void)state;
+	for (unsigned int i = 0; i < ARRAY_SIZE(bad); i++) {
+		page = rdl(2);
+		page->entries[0] = (struct mv_rdl_entry_t){ mv_reg_t_rbx, 99 };
+		page->entries[1] = bad[i];
+		assert_int_equal(HC(0, VS, REG_SET_LIST, id, 0, 0), UNKNOWN);
+		assert_int_equal(get(mv_reg_t_rbx), 0);
+		if (i < 2) {
+			assert_int_equal(HC(0, VS, REG_GET_LIST, id, 0, 0), UNKNOWN);
+			assert_int_equal(page->entries[0].val, 99);
+		}
+	}
+	page = rdl(MV_RDL_MAX_ENTRIES + 1);
+	assert_int_equal(HC(0, VS, REG_GET_LIST, id, 0, 0), UNKNOWN);
+	page->num_entries = 1ULL << 32 | 1;
+	page->entries[0].reg = mv_reg_t_rax;
+	assert_int_equal(HC(0, VS, REG_GET_LIST, id, 0, 0), UNKNOWN);
+	page->num_entries = 1;
+	page->reg0 = 1;
+	assert_int_equal(HC(0, VS, REG_GET_LIST, id, 0, 0), UNKNOWN);
+	page->reg0 = 0;
+	page->reg1 = 1;
+	assert_int_equal(HC(0, VS, REG_SET_LIST, id, 0, 0), UNKNOWN);
+	page->reg1 = 0;
+	page->reg2 = page->reg7 = 5;
+	assert_int_equal(HC(0, VS, REG_GET_LIST, id, 0, 0), SUCCESS);
+
+	page->entries[0].reg = 1ULL << 32 | MSR_EFER;
+	assert_int_equal(HC(0, VS, MSR_GET_LIST, id, 0, 0), UNKNOWN);
+	HC(0, PP, CLR_SHARED_PAGE_GPA, 0, 0, 0);
+	assert_int_equal(HC(0, VS, REG_GET_LIST, id, 0, 0), UNKNOWN);
+	assert_int_equal(HC(0, VS, REG_SET_LIST, id, 0, 0), UNKNOWN);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(every_register, setup),
+		cmocka_unit_test_setup(groups_are_fetched_first, setup),
+		cmocka_unit_test_setup(no_such_register, setup),
+		cmocka_unit_test_setup(reserved_bits, setup),
+		cmocka_unit_test_setup(every_msr, setup),
+		cmocka_unit_test_setup(no_such_msr, setup),
+		cmocka_unit_test_setup(tsc_runs, setup),
+		cmocka_unit_test_setup(lists, setup),
+		cmocka_unit_test_setup(full_list, setup),
+		cmocka_unit_test_setup(bad_lists, setup),
+	};
+
+	return cmocka_run_group_tests_name("microv regs", tests, NULL, NULL);
+}
