@@ -4,6 +4,7 @@
  * the checks that Linux 6.1 makes before it takes one.
  */
 #include "hypercall.h"
+#include "sregs.h"
 #include <asm/processor-flags.h>
 #include <shim.h>
 
@@ -12,6 +13,8 @@
 
 #define EFER_LME (1ULL << 8)
 #define EFER_LMA (1ULL << 10)
+#define APIC_BASE_RESET 0xFEE00800ULL /* at its usual place, enabled */
+#define APIC_BASE_BSP (1ULL << 8)
 #define APIC_BASE_X2APIC (1ULL << 10)
 #define APIC_BASE_RESERVED 0x2FFULL
 #define CR8_MAX 15U
@@ -169,6 +172,24 @@ static void sregs_to_list(const struct kvm_sregs *sregs, struct mv_rdl_entry_t *
 	list[AT_CR3].val = sregs->cr3;
 	list[AT_CR4].val = sregs->cr4;
 	list[AT_CR8].val = sregs->cr8;
+}
+
+/* A vCPU of KVM on AMD starts with types of its own; for the guest they mean the same. */
+mv_status_t sregs_reset(struct shim_vcpu *vcpu)
+{
+	struct mv_rdl_entry_t list[] = {
+		{ mv_reg_t_cs_attrib, 0x9A }, /* code, readable, not accessed */
+		{ mv_reg_t_ss_attrib, 0x92 }, /* data, writable, not accessed */
+		{ mv_reg_t_tr_attrib, 0x83 }, /* busy 16-bit TSS */
+	};
+	mv_status_t status;
+
+	vcpu->apic_base = APIC_BASE_RESET | (vcpu->id ? 0 : APIC_BASE_BSP);
+	status = hypercall_rdl(MV_VS_OP_REG_SET_LIST_IDX_VAL, vcpu->vsid, list,
+			       sizeof(list) / sizeof(list[0]));
+	if (status != MV_STATUS_SUCCESS)
+		return status;
+	return hypercall_msr_set(vcpu->vsid, MSR_APIC_BASE, vcpu->apic_base);
 }
 
 static mv_status_t msrs_get(const struct shim_vcpu *vcpu, struct mv_rdl_entry_t *msrs)

@@ -6,13 +6,10 @@
 #include "hypercall.h"
 #include "pool.h"
 #include "slots.h"
+#include "sregs.h"
 
 /* Page tables for a small guest and its first VS, so that most VMs need one donation only. */
 #define FIRST_DONATION 32U
-
-#define MSR_APIC_BASE 0x1BU
-#define APIC_BASE_RESET 0xFEE00800ULL /* at its usual place, enabled */
-#define APIC_BASE_BSP 0x100ULL
 
 int shim_vm_create(struct shim_vm *vm, void *os)
 {
@@ -99,7 +96,6 @@ int shim_vcpu_create(struct shim_vm *vm, struct shim_vcpu *vcpu, uint64_t id)
 		return -EEXIST;
 	vcpu->vm = vm;
 	vcpu->id = (uint32_t)id;
-	vcpu->apic_base = APIC_BASE_RESET | (id ? 0 : APIC_BASE_BSP);
 
 	status = hypercall_create_vp(vm->vmid, &vcpu->vpid);
 	if (status != MV_STATUS_SUCCESS)
@@ -107,7 +103,7 @@ int shim_vcpu_create(struct shim_vm *vm, struct shim_vcpu *vcpu, uint64_t id)
 	status = create_vs(vm, vcpu);
 	if (status != MV_STATUS_SUCCESS)
 		goto destroy_vp;
-	status = hypercall_msr_set(vcpu->vsid, MSR_APIC_BASE, vcpu->apic_base);
+	status = sregs_reset(vcpu);
 	if (status != MV_STATUS_SUCCESS)
 		goto destroy_vs;
 	vm->vcpus[vm->num_vcpus++] = vcpu;

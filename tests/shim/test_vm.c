@@ -77,6 +77,7 @@ static void vcpu_life(void **state)
 	(void)state;
 	fake_vm(&vm, &vcpu);
 	assert_int_equal(hv.apic_base, 0xFEE00900);
+	assert_int_equal(hv.reg[mv_reg_t_cs_attrib], 0x9A);
 	assert_int_equal(shim_vcpu_create(&vm, &second, 0), -EEXIST);
 	assert_int_equal(shim_vcpu_create(&vm, &second, SHIM_MAX_VCPU_ID), -EINVAL);
 	assert_int_equal(shim_vcpu_create(&vm, &second, 0x100000000ULL), -EINVAL);
@@ -104,7 +105,7 @@ static void as_many_vcpus_as_promised(void **state)
 static void vcpu_create_fails(void **state)
 {
 	static const uint64_t calls[] = { CALL(VP, CREATE_VP), CALL(VS, CREATE_VS),
-					  CALL(VS, MSR_SET) };
+					  CALL(VS, REG_SET_LIST), CALL(VS, MSR_SET) };
 	struct shim_vcpu vcpu = { 0 };
 	struct shim_vm vm;
 	size_t i;
