@@ -19,7 +19,7 @@ uint64_t hidden_spa, hidden_bytes;
 
 static int device = -1;
 static char build[4096];
-static bool was_running, had_shim, loaded_module;
+static bool had_shim, started, loaded_module;
 
 static void give_up(const char *what)
 {
@@ -84,10 +84,12 @@ void machine_open(bool without_shim)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	find_build();
 	cpu_count = sysconf(_SC_NPROCESSORS_ONLN);
-	was_running = access("/sys/module/microv_loader/refcnt", F_OK) == 0;
 	had_shim = access("/sys/module/microv_kvm/refcnt", F_OK) == 0;
-	if (!was_running && mvctl("start --no-shim") != 0)
-		give_up("mvctl start --no-shim");
+	if (access("/sys/module/microv_loader/refcnt", F_OK) != 0) {
+		if (mvctl("start --no-shim") != 0)
+			give_up("mvctl start --no-shim");
+		started = true;
+	}
 	if (without_shim && had_shim && syscall(SYS_delete_module, "microv_kvm", O_NONBLOCK) != 0)
 		give_up("unloading microv_kvm");
 	load_module();
@@ -104,7 +106,7 @@ void machine_close(void)
 		syscall(SYS_delete_module, "mv_hctest", O_NONBLOCK);
 	if (had_shim && access("/sys/module/microv_kvm/refcnt", F_OK) != 0)
 		mvctl("start");
-	else if (!was_running)
+	else if (started)
 		mvctl("stop");
 }
 
