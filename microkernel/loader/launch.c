@@ -11,6 +11,7 @@
 #include <asm/processor.h>
 #include <asm/svm.h>
 #include <asm/tlbflush.h>
+#include <linux/mem_encrypt.h>
 #include <linux/uaccess.h>
 
 #include "layout.h"
@@ -46,6 +47,10 @@ int launch_check(u32 *reason)
 	*reason = MV_LOADER_FAILED;
 	if (__read_cr4() & X86_CR4_LA57) {
 		pr_err("microv: five-level paging is on; boot with no5lvl\n");
+		return -EOPNOTSUPP;
+	}
+	if (sme_me_mask) {
+		pr_err("microv: memory encryption is on; boot with mem_encrypt=off\n");
 		return -EOPNOTSUPP;
 	}
 	*reason = MV_LOADER_OK;

@@ -14,7 +14,7 @@
 #define ROOT_ASID 1
 #define FIRST_GUEST_ASID 2
 #define PRED_CMD_IBPB 1
-#define CR4_OSXSAVE BIT(18)
+#define DR7_ENABLES 0xFF
 
 /* Permission maps, APM vol. 2, 15.10.1 and 15.11: a set bit intercepts. */
 static u8 guest_iopm[0x3000] __attribute__((aligned(4096)));
@@ -124,6 +124,7 @@ void backend_set_root(struct vs *vs, const struct mk_launch *l)
 	v->pat = l->pat;
 	v->dr6 = l->dr6;
 	v->dr7 = l->dr7;
+	vs->cpu = VS_NO_CPU;
 	memset(s->gpr, 0, sizeof(s->gpr));
 	s->gpr[MK_RSP] = l->rsp;
 	s->rip = l->rip;
@@ -259,16 +260,26 @@ static bool served(struct cpu *cpu, struct vs *vs)
 	return false;
 }
 
+/* What the VMCB doesn't hold goes into the CPU at once. */
+static void commit_cpu(struct cpu *cpu, struct vs *vs, u32 dirty)
+{
+	if (dirty & MK_G_XCR && cpu->xcr0_all)
+		hw_xsetbv(vs->xcr0);
+	if (!(dirty & MK_G_DR) || is_root(vs))
+		return;
+	if (vs->debug_regs)
+		hw_write_dr(vs->state->dr);
+	else if (vmcb_of(vs)->dr7 & DR7_ENABLES)
+		debug_regs_take(cpu, vs);
+}
+
 s64 backend_run(struct cpu *cpu, struct vs *vs)
 {
+	u32 dirty = __atomic_exchange_n(&vs->state->dirty, 0, __ATOMIC_RELAXED);
+
 	switch_to(cpu, vs);
-	if (vs->state->dirty & MK_G_DR && !is_root(vs)) {
-		if (!vs->debug_regs && vs->state->dr7 & 0xFF)
-			debug_regs_take(cpu, vs);
-		else if (vs->debug_regs)
-			hw_write_dr(vs->state->dr);
-	}
-	svm_commit(vs);
+	svm_commit(vs, dirty);
+	commit_cpu(cpu, vs, dirty);
 	do
 		enter(cpu, vs);
 	while (served(cpu, vs));

@@ -63,6 +63,16 @@ static void commit_msr(struct vmcb *v, const struct mk_state *s)
 	v->pat = s->pat;
 }
 
+/* What XSETBV takes, APM vol. 4, XSETBV: x87 always, AVX only with SSE, AVX-512 as a whole. */
+static bool xcr0_valid(u64 xcr0, u64 all)
+{
+	const u64 sse = BIT(1), avx = BIT(2), avx512 = BIT(5) | BIT(6) | BIT(7);
+	u64 high = xcr0 & avx512;
+
+	return (xcr0 & BIT(0)) && !(xcr0 & ~all) && (!(xcr0 & avx) || xcr0 & sse) &&
+	       (!high || (high == avx512 && xcr0 & avx));
+}
+
 static void commit_groups(struct vs *vs, struct vmcb *v, const struct mk_state *s, u32 dirty)
 {
 	if (dirty & MK_G_CR)
@@ -79,7 +89,7 @@ static void commit_groups(struct vs *vs, struct vmcb *v, const struct mk_state *
 	}
 	if (dirty & MK_G_MSR)
 		commit_msr(v, s);
-	if (dirty & MK_G_XCR)
+	if (dirty & MK_G_XCR && xcr0_valid(s->xcr0, cpu_this()->xcr0_all))
 		vs->xcr0 = s->xcr0;
 	if (dirty & MK_G_TSC)
 		v->tsc_offset = s->tsc_offset;
@@ -105,13 +115,11 @@ static u64 event_inj(struct mk_event e)
 	       (e.has_error ? EVENT_HAS_ERROR | (u64)e.error << 32 : 0);
 }
 
-void svm_commit(struct vs *vs)
+void svm_commit(struct vs *vs, u32 dirty)
 {
 	struct mk_state *s = vs->state;
 	struct vmcb *v = vmcb_of(vs);
-	u32 dirty = s->dirty & MK_G_ALL;
 
-	s->dirty = 0;
 	if (dirty) {
 		commit_groups(vs, v, s, dirty);
 		vs->clean &= ~clean_of(dirty);
