@@ -136,17 +136,18 @@ static void set_segments(struct kvm_sregs *s, struct kvm_segment code, struct kv
 	s->ds = s->es = s->fs = s->gs = s->ss = data;
 }
 
-/* One page directory of 2 MiB pages, all of them present, writable and for the user. */
+/* Pages of 2 MiB, all of them present, writable and for the user. */
 static void identity_tables(uint8_t *mem)
 {
 	uint64_t *pml4 = (uint64_t *)(mem + KT_TABLES);
 	uint64_t *pdpt = pml4 + 512;
 	uint64_t *pd = pdpt + 512;
 
-	memset(pml4, 0, 3 * KT_PAGE);
+	memset(pml4, 0, 2 * KT_PAGE);
 	pml4[0] = (KT_TABLES + KT_PAGE) | 7;
-	pdpt[0] = (KT_TABLES + 2 * KT_PAGE) | 7;
-	for (uint64_t i = 0; i < 512; i++)
+	for (uint64_t i = 0; i < KT_MAPPED_GIB; i++)
+		pdpt[i] = (KT_TABLES + (2 + i) * KT_PAGE) | 7;
+	for (uint64_t i = 0; i < KT_MAPPED_GIB * 512; i++)
 		pd[i] = i << 21 | 0x87;
 }
 

@@ -138,8 +138,9 @@ static inline size_t kt_code_size(struct kt_code code)
 
 enum kt_mode { KT_REAL, KT_PROT32, KT_LONG64 };
 
-/* Page tables of KT_LONG64: identity map of the first GiB, in 2 MiB pages, made by kt_start. */
-#define KT_TABLES 0x10000UL
+/* Page tables of KT_LONG64: identity map of the first 8 GiB, in 2 MiB pages, made by kt_start. */
+#define KT_TABLES     0x10000UL
+#define KT_MAPPED_GIB 8
 
 /* Put the vCPU into a mode with flat segments, RIP at rip, RSP at 0x8000, IF clear. */
 void kt_start(const struct kt_vcpu *vcpu, void *mem, enum kt_mode mode, uint64_t rip);

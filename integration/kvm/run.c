@@ -271,6 +271,22 @@ static void read_from_nowhere(void)
 	CHECK_EQ(g.vcpu.run->mmio.is_write, 0);
 }
 
+/* As it comes from KVM_CREATE_VCPU, without a register set, a vCPU starts below 4 GiB. */
+static void reset_vector(void)
+{
+	static const uint8_t code[] = {0xb0, 0x5a, 0xe6, 0x80, 0xf4}; /* mov al; out; hlt */
+	struct kt_vm vm = kt_vm_create();
+	struct kt_vcpu vcpu = kt_vcpu_create(&vm, 0);
+	uint8_t *rom = kt_memory(&vm, 0, 0xffff0000, 0x10000);
+
+	memcpy(rom + 0xfff0, code, sizeof(code));
+	RUN(&vcpu, KVM_EXIT_IO);
+	CHECK_EQ(vcpu.run->io.port, 0x80);
+	CHECK_EQ(*(uint8_t *)kt_io_data(&vcpu), 0x5a);
+	RUN(&vcpu, KVM_EXIT_HLT);
+	CHECK_EQ(kt_regs(&vcpu).rip, 0xfff5);
+}
+
 /* No memory at the reset vector. */
 static void run_without_firmware(void)
 {
@@ -351,6 +367,7 @@ static const struct kt_test tests[] = {
 	{"FAIL_ENTRY", fail_entry},
 	{"code where no memory is", fetch_from_nowhere},
 	{"data where no memory is", read_from_nowhere},
+	{"from the reset vector", reset_vector},
 	{"the reset vector where no memory is", run_without_firmware},
 	{"a VM without memory", run_without_memory},
 	{"kvm_run scribbled over while running", scribbled_run},

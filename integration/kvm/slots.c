@@ -188,6 +188,21 @@ static void neighbours(void)
 	CHECK(peek_is_nothing(&g, GPA + 2 * KT_PAGE));
 }
 
+static void high_addresses(void)
+{
+	static const uint64_t gpas[] = {0xfffff000, 0x100000000, 0x123456000, 0x1fffff000};
+	struct kt_guest g = kt_guest(KT_LONG64, CODE(peek_poke));
+
+	for (unsigned int i = 0; i < KT_LEN(gpas); i++) {
+		uint64_t *mem = kt_memory(&g.vm, 1 + i, gpas[i], KT_PAGE);
+
+		POKE(&g, gpas[i] + 8, 0x100 + i);
+		CHECK_EQ(mem[1], 0x100 + i);
+	}
+	POKE(&g, 0xfffffffc, 0x1122334455667788); /* over 4 GiB, from slot to slot */
+	CHECK_EQ(PEEK(&g, 0xfffffffc), 0x1122334455667788);
+}
+
 static void alias(void)
 {
 	struct kt_guest g = kt_guest(KT_LONG64, CODE(peek_poke));
@@ -305,6 +320,7 @@ static const struct kt_test tests[] = {
 	{"many slots", many_slots},
 	{"host and guest see each other's writes", both_see_both},
 	{"an access over two slots", neighbours},
+	{"high guest addresses", high_addresses},
 	{"the same memory in several slots", alias},
 	{"the same memory in two VMs", two_vms_one_memory},
 	{"a deleted slot is gone", deleted},

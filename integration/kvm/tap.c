@@ -9,8 +9,10 @@
 #include <stdarg.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <time.h>
 
-#define CASE_SECONDS 60
+#define CASE_SECONDS 60 /* then it is killed */
+#define SLOW_SECONDS 1.0 /* worth a word */
 
 /* Shared between the case and the frame; a case may itself fork. */
 struct verdict {
@@ -94,8 +96,17 @@ static bool report(unsigned int number, const char *name, int status)
 	return ok;
 }
 
+static double seconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+}
+
 static bool run_case(const struct kt_test *test, unsigned int number)
 {
+	double start = seconds();
 	int status = -1;
 	pid_t pid;
 
@@ -107,6 +118,8 @@ static bool run_case(const struct kt_test *test, unsigned int number)
 		printf("Bail out! fork or waitpid failed\n");
 		exit(1);
 	}
+	if (seconds() - start > SLOW_SECONDS)
+		kt_note("%s: %.1f s", test->name, seconds() - start);
 	return report(number, test->name, status);
 }
 

@@ -13,6 +13,7 @@ GUEST(counters);
 GUEST(ticket_lock);
 GUEST(ping_pong);
 GUEST(summing);
+GUEST(counting);
 
 #define SHARED 0x20000UL
 #define THREADS 2
@@ -320,6 +321,67 @@ static void slots_while_running(void)
 	REQUIRE(pthread_join(thread, NULL) == 0);
 }
 
+static void *run_until_gone(void *arg)
+{
+	struct kt_vcpu *vcpu = arg;
+
+	CHECK_EQ(ioctl(vcpu->fd, KVM_RUN, 0), 0);
+	CHECK(vcpu->run->exit_reason == KVM_EXIT_MMIO ||
+	      vcpu->run->exit_reason == KVM_EXIT_INTERNAL_ERROR);
+	return NULL;
+}
+
+/* Memory that is taken from a vCPU while it writes there, without an exit in between. */
+static void slot_taken_away(void)
+{
+	struct kt_guest g = kt_guest(KT_LONG64, CODE(counting));
+	struct kvm_regs regs = kt_regs(&g.vcpu);
+	volatile uint64_t *counter = kt_memory(&g.vm, 1, 0x10000000, KT_PAGE);
+	pthread_t thread;
+	uint64_t last;
+
+	regs.rbx = 0x10000000;
+	kt_set_regs(&g.vcpu, &regs);
+	REQUIRE(pthread_create(&thread, NULL, run_until_gone, &g.vcpu) == 0);
+	while (!*counter)
+		usleep(1000);
+	CHECK_OK(kt_slot(&g.vm, 1, 0, 0, NULL));
+	last = *counter;
+	usleep(20000);
+	CHECK_EQ(*counter, last);
+	REQUIRE(pthread_join(thread, NULL) == 0);
+}
+
+static void *signal_later(void *arg)
+{
+	usleep(100000);
+	pthread_kill(*(pthread_t *)arg, SIGUSR1);
+	return NULL;
+}
+
+/* Calls on a vCPU that runs wait until it does not. */
+static void calls_wait(void)
+{
+	struct kt_guest g = kt_guest(KT_LONG64, CODE(counting));
+	struct kvm_regs regs = kt_regs(&g.vcpu);
+	volatile uint64_t *counter = (uint64_t *)(g.mem + SHARED);
+	pthread_t runner, signaller;
+
+	signal(SIGUSR1, ignore);
+	regs.rbx = SHARED;
+	kt_set_regs(&g.vcpu, &regs);
+	REQUIRE(pthread_create(&runner, NULL, run_until_signal, &g.vcpu) == 0);
+	while (!*counter)
+		usleep(1000);
+	REQUIRE(pthread_create(&signaller, NULL, signal_later, &runner) == 0);
+	regs = kt_regs(&g.vcpu);
+	CHECK_EQ(regs.rbx, SHARED);
+	CHECK(regs.rip >= KT_CODE && regs.rip < KT_CODE + 16);
+	CHECK_EQ(g.vcpu.run->exit_reason, KVM_EXIT_INTR);
+	REQUIRE(pthread_join(runner, NULL) == 0);
+	REQUIRE(pthread_join(signaller, NULL) == 0);
+}
+
 static const struct kt_test tests[] = {
 	{"counters with LOCK", locked_counters},
 	{"a ticket lock", ticket},
@@ -331,6 +393,8 @@ static const struct kt_test tests[] = {
 	{"VMs in turn", vms_in_turn},
 	{"VMs in threads", vms_in_threads},
 	{"slots come and go while a vCPU runs", slots_while_running},
+	{"a slot is taken from a running vCPU", slot_taken_away},
+	{"calls wait for a running vCPU", calls_wait},
 };
 
 KT_MAIN(tests)

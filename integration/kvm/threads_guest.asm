@@ -56,3 +56,10 @@ GUEST_CODE summing, 64
 	out	0x21, eax
 	jmp	.again
 END_CODE
+
+; Counts at [RBX] for ever.
+GUEST_CODE counting, 64
+.again:
+	inc	qword [rbx]
+	jmp	.again
+END_CODE
