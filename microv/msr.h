@@ -26,6 +26,7 @@
 #define MSR_HWCR 0xC0010015U
 #define MSR_NB_CFG 0xC001001FU
 #define MSR_VM_CR 0xC0010114U
+#define MSR_VM_HSAVE_PA 0xC0010117U
 
 #define APIC_BASE_RESET 0xFEE00800ULL /* the APIC's address, enabled */
 #define APIC_BASE_BSP 0x100ULL

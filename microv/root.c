@@ -27,6 +27,9 @@ static int root_rdmsr(unsigned int vsid, struct mk_state *st, uint32_t index, ui
 	case MSR_VM_CR:
 		*value = VM_CR_SVMDIS_LOCK;
 		return 0;
+	case MSR_VM_HSAVE_PA:
+		*value = 0;
+		return 0;
 	}
 	return -1;
 }
@@ -34,6 +37,9 @@ static int root_rdmsr(unsigned int vsid, struct mk_state *st, uint32_t index, ui
 /* Root may switch what the CPU has, but neither SVME nor, here, what long mode hangs on. */
 static int root_wrmsr(unsigned int vsid, struct mk_state *st, uint32_t index, uint64_t value)
 {
+	/* Linux clears it on each CPU before it reboots, whether SVM was on or not. */
+	if (index == MSR_VM_HSAVE_PA && !value)
+		return 0;
 	if (index != MSR_EFER)
 		return -1;
 	state_fetch(vsid, st, MK_G_CR);
