@@ -195,7 +195,14 @@ static int string_copy(struct run *r, const struct string *s, void *buf, unsigne
 	return walk_copy(r->c->cpu, &r->vs, gla, buf, len, write ? WALK_WRITE : WALK_READ, fault);
 }
 
-/* One element; with REP, RIP stays until the CPU itself finds that RCX is 0. */
+/* With REP, RIP moves on with the last element. */
+static void string_advance(struct run *r, int rep, unsigned int addr_size, uint64_t next)
+{
+	if (!rep || !(r->vs.st->gpr[MK_RCX] & mask(addr_size)))
+		run_advance(r, next);
+}
+
+/* One element an exit. */
 static void outs(struct run *r, const struct string *s)
 {
 	struct mv_exit_io_t *page = mk_shared();
@@ -211,8 +218,7 @@ static void outs(struct run *r, const struct string *s)
 	add(&st->gpr[MK_RSI], step(st, size), s->addr_size);
 	if (s->rep)
 		add(&st->gpr[MK_RCX], -1, s->addr_size);
-	else
-		run_advance(r, s->next);
+	string_advance(r, s->rep, s->addr_size, s->next);
 }
 
 /* How much KVM reads ahead: to the page's end (in bytes, whatever an element is), 1 KiB. */
@@ -278,8 +284,7 @@ static void ins_complete(struct run *r, const uint8_t *in)
 		if (data->io_rep)
 			add(&st->gpr[MK_RCX], -(int64_t)at_once, s.addr_size);
 	}
-	if (!data->io_rep)
-		run_advance(r, data->io_next);
+	string_advance(r, data->io_rep, data->io_addr_size, data->io_next);
 }
 
 static void in_complete(struct run *r, const uint8_t *in)

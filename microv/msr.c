@@ -174,8 +174,17 @@ int msr_guest_read(struct vs *vs, uint32_t index, uint64_t *value)
 	return 0;
 }
 
-/* A guest whose CPUID is empty has SYSCALL but neither long mode nor NX to switch on. */
-#define EFER_GUEST EFER_SCE
+/* LMA is the CPU's: it follows CR0.PG. LME can't change under paging (APM vol. 2, 14.6). */
+static int efer_guest_write(struct vs *vs, uint64_t value)
+{
+	struct mk_state *st = vs->st;
+
+	state_fetch(vs->id, st, MK_G_CR);
+	if (st->cr0 & CR0_PG && (value ^ st->efer) & EFER_LME)
+		return -1;
+	msr_write(vs, MSR_EFER, (value & ~EFER_LMA) | (st->efer & EFER_LMA));
+	return 0;
+}
 
 int msr_guest_write(struct vs *vs, uint32_t index, uint64_t value)
 {
@@ -184,8 +193,8 @@ int msr_guest_write(struct vs *vs, uint32_t index, uint64_t value)
 			return constants[i].writable ? 0 : -1;
 	if (!msr_exists(index) || !msr_valid(vs, index, value))
 		return -1;
-	if (index == MSR_EFER && value & ~EFER_GUEST)
-		return -1;
+	if (index == MSR_EFER)
+		return efer_guest_write(vs, value);
 	msr_write(vs, index, value);
 	return 0;
 }

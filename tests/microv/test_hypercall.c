@@ -299,8 +299,13 @@ static void root_svm_msrs(void **state)
 	assert_int_equal(st->gpr[MK_RAX], 0x18);
 	assert_int_equal(st->rip, 0x1002);
 	assert_injected(root_msr(1, MSR_VM_CR, 0), VEC_GP);
-	assert_injected(root_msr(0, 0xC0010117, 0), VEC_GP);
-	assert_injected(root_msr(1, 0xC0010117, 0), VEC_GP);
+	/* VM_HSAVE_PA is 0 and stays so. */
+	st = root_msr(0, MSR_VM_HSAVE_PA, 0);
+	assert_int_equal(st->gpr[MK_RAX] | st->gpr[MK_RDX], 0);
+	assert_int_equal(st->inject.type, MK_EVENT_NONE);
+	assert_int_equal(root_msr(1, MSR_VM_HSAVE_PA, 0)->inject.type, MK_EVENT_NONE);
+	assert_injected(root_msr(1, MSR_VM_HSAVE_PA, 0x1000), VEC_GP);
+	assert_injected(root_msr(0, 0xC0010118, 0), VEC_GP);
 }
 
 static void root_exception_goes_back(void **state)
