@@ -121,7 +121,7 @@ static void ticket(void)
 /* Each needs the other to go on: neither may keep a CPU from the other. */
 static void turns(void)
 {
-	const uint64_t count = 300;
+	const uint64_t count = 100;
 	struct kt_guest g = kt_guest(KT_LONG64, CODE(ping_pong));
 	struct worker w[THREADS];
 
@@ -314,7 +314,8 @@ static void slots_while_running(void)
 
 		CHECK_OK(kt_slot(&g.vm, 1, 0x10000000, 16 * KT_PAGE, mem));
 		CHECK_OK(kt_slot(&g.vm, 1, 0x10000000, 0, mem));
-		usleep(5000);
+		for (unsigned int wait = 0; *counter == before && wait < 5000; wait++)
+			usleep(1000);
 		CHECK(*counter != before);
 	}
 	pthread_kill(thread, SIGUSR1);
