@@ -13,6 +13,7 @@ enum {
 	VEC_SS = 12,
 	VEC_GP = 13,
 	VEC_PF = 14,
+	VEC_MC = 18,
 };
 
 /* Sets the exception that the next entry delivers; RIP stays at the instruction. */

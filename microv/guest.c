@@ -144,10 +144,11 @@ static void guest_nmi(struct run *r)
 	run_leave(r, mv_exit_reason_t_nmi);
 }
 
-/* The machine check is root's; it gets it as soon as it runs. */
+/* The machine check is root's, whose handler reads the banks: it gets the exception at once. */
 static void guest_mce(struct run *r)
 {
 	LOG("machine check while a guest ran: VS", r->vs.id);
+	exit_inject(mk_state(MK_ROOT_VS(r->c->cpu)), VEC_MC, 0, 0);
 	run_leave(r, mv_exit_reason_t_interrupt);
 }
 
