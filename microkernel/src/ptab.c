@@ -238,16 +238,20 @@ static u64 need_at(const struct ptab_leaf *leaf, u64 va, u64 start, int level, u
 	return n;
 }
 
-static u64 need_split(struct ptab *pt, u64 at)
+/* Leaves that a change ending or starting at `at` splits, but for those that were split
+ * already because another one of its ends, `after`, lies in them. */
+static u64 need_split(struct ptab *pt, u64 at, u64 after)
 {
 	struct ptab_leaf leaf;
 	u64 n = 0;
 
 	if (!ptab_find(pt, at, &leaf))
 		return 0;
-	while (leaf.level > 1 && !is_aligned(at, ptab_span(leaf.level))) {
-		leaf.level--;
-		n++;
+	for (; leaf.level > 1 && !is_aligned(at, ptab_span(leaf.level)); leaf.level--) {
+		u64 span = ptab_span(leaf.level);
+
+		if (!after || align_down(after - 1, span) != align_down(at, span))
+			n++;
 	}
 	return n;
 }
@@ -257,7 +261,7 @@ u64 ptab_need(struct ptab *pt, u64 va, u64 pa, u64 bytes, u64 after)
 	u64 n = 0, done = 0;
 
 	if (pa == ~0ULL)
-		return need_split(pt, va) + need_split(pt, va + bytes);
+		return need_split(pt, va, after) + need_split(pt, va + bytes, va);
 	while (done < bytes) {
 		int level = leaf_level(pt, va + done, pa + done, bytes - done);
 		struct ptab_leaf leaf;
