@@ -179,13 +179,20 @@ static void gen_exits(void)
 		   GEN_FIELD(mv_exit_msr_t, msr, "the MSR; WRMSR: its value"),
 		   GEN_FIELD(mv_exit_msr_t, flags, "MV_EXIT_MSR_READ 1 or MV_EXIT_MSR_WRITE 2"),
 		   GEN_FIELD(mv_exit_msr_t, reserved, "ignored"));
+	GEN_STRUCT(mv_exit_state_t,
+		   "Ours. With every exit reason, at offset 0xFC0 (MV_EXIT_STATE_OFFSET) of the shared page.",
+		   GEN_FIELD(mv_exit_state_t, rflags, "RFLAGS of the VS"),
+		   GEN_FIELD(mv_exit_state_t, cr8, "its CR8"),
+		   GEN_FIELD(mv_exit_state_t, apic_base, "its MSR APIC_BASE"),
+		   GEN_FIELD(mv_exit_state_t, flags, "MV_EXIT_STATE_SHADOW 1: in an interrupt shadow"),
+		   GEN_FIELD(mv_exit_state_t, reserved, "ignored"));
 }
 
 void gen_structs(void)
 {
 	puts("## Structures of the hypercalls\n"
 	     "\n"
-	     "All begin at the first byte of the shared page. Offsets and sizes are in bytes. \"Ignored\" "
+	     "All but the last begin at the first byte of the shared page. Offsets and sizes are in bytes. \"Ignored\" "
 	     "fields may hold anything.");
 	gen_rdl();
 	gen_mdl();

@@ -214,7 +214,7 @@ enum mv_op { MV_OPS(MV_OPS_ENUM) };
 	  "REG0 63:12: GPA, 11:0: MV_MAP_FLAG_*", "INVALID_INPUT_REG1: no such guest VS; INVALID_INPUT_REG2: misaligned; "   \
 	  "FAILURE_UNKNOWN: not mapped; FAILURE_BUSY", "Walks the guest's page tables with its CR0, CR3, CR4 and EFER.")     \
 	X(VS, vs, 0x7, GVA_TO_GPA, gva_to_gpa, MV, NO, "", "", "", "")                             \
-	X(VS, vs, 0x8, RUN, run, MV, YES, "REG1 15:0: VSID; shared page: mv_run_t", "REG0: mv_exit_reason_t; shared page: mv_exit_*_t", \
+	X(VS, vs, 0x8, RUN, run, MV, YES, "REG1 15:0: VSID; shared page: mv_run_t", "REG0: mv_exit_reason_t; shared page: mv_exit_*_t, and mv_exit_state_t at MV_EXIT_STATE_OFFSET", \
 	  "INVALID_INPUT_REG1: no such guest VS; FAILURE_UNKNOWN: no shared page or a bad entry of mv_run_t; FAILURE_BUSY; EXIT_FAILURE; EXIT_UNKNOWN", \
 	  "Writes the registers and MSRs of mv_run_t, then runs the guest until an exit that the caller must serve, or an interrupt for the root VM.") \
 	X(VS, vs, 0x9, CPUID_GET, cpuid_get, MV, NO, "", "", "", "")                               \
@@ -469,6 +469,22 @@ MV_ABI_OFFSET(struct mv_exit_io_t, out, 0x28);
 MV_ABI_SIZE(struct mv_exit_io_t, 0x1000);
 /* OURS: most bytes that one exit moves. */
 #define MV_EXIT_IO_MAX_BYTES 0x400U
+
+/*
+ * OURS: what user space must know of the VS after every exit, at the end of the shared page
+ * whenever mv_vs_op_run gives an exit reason.
+ */
+#define MV_EXIT_STATE_OFFSET 0xFC0U
+#define MV_EXIT_STATE_SHADOW 0x1ULL /* STI or MOV SS holds interrupts off for one instruction */
+
+struct mv_exit_state_t {
+	mv_u64 rflags;
+	mv_u64 cr8;
+	mv_u64 apic_base;
+	mv_u64 flags; /* MV_EXIT_STATE_* */
+	mv_u8 reserved[32];
+};
+MV_ABI_SIZE(struct mv_exit_state_t, MV_PAGE_SIZE - MV_EXIT_STATE_OFFSET);
 
 #define MV_EXIT_MMIO_READ 0x1ULL
 #define MV_EXIT_MMIO_WRITE 0x2ULL

@@ -180,6 +180,18 @@ static void enter(struct run *r)
 	}
 }
 
+/* Behind every exit, so that the caller need not ask. */
+static void write_state(struct run *r)
+{
+	struct mv_exit_state_t *page = (void *)((char *)mk_shared() + MV_EXIT_STATE_OFFSET);
+	struct mk_state *st = r->vs.st;
+
+	page->rflags = st->rflags;
+	page->cr8 = st->cr8;
+	page->apic_base = state_data(st)->apic_base;
+	page->flags = st->shadow ? MV_EXIT_STATE_SHADOW : 0;
+}
+
 mv_status_t hc_vs_run(struct call *c)
 {
 	struct run r = { .c = c };
@@ -199,6 +211,7 @@ mv_status_t hc_vs_run(struct call *c)
 		while (!r.done)
 			enter(&r);
 		status = r.status;
+		write_state(&r);
 	}
 	vs_drop(c, &r.vs);
 	return status;

@@ -143,6 +143,7 @@ void svm_collect(struct vs *vs)
 	s->gpr[MK_RSP] = v->rsp;
 	s->rip = v->rip;
 	s->rflags = v->rflags;
+	s->cr8 = v->v_intr & V_TPR_MASK;
 	s->shadow = v->int_state & INT_STATE_SHADOW;
 	s->valid = MK_G_GPR | MK_G_TSC | MK_G_XCR;
 }
@@ -153,7 +154,6 @@ static void fetch_cr(struct mk_state *s, const struct vmcb *v)
 	s->cr2 = v->cr2;
 	s->cr3 = v->cr3;
 	s->cr4 = v->cr4;
-	s->cr8 = v->v_intr & V_TPR_MASK;
 	s->efer = v->efer & ~EFER_SVME;
 }
 
