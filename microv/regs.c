@@ -24,7 +24,10 @@ struct reg {
 	[mv_reg_t_##name##_attrib] = REG(seg[index].attrib, MK_G_SEG, ATTRIB),                     \
 	[mv_reg_t_##name##_limit] = REG(seg[index].limit, MK_G_SEG, ANY),                          \
 	[mv_reg_t_##name##_base] = REG(seg[index].base, MK_G_SEG, ANY)
+/* A table register has neither selector nor attributes: what is written there means nothing. */
 #define TABLE(name)                                                                                \
+	[mv_reg_t_##name##_selector] = REG(name.selector, MK_G_TABLE, ANY),                        \
+	[mv_reg_t_##name##_attrib] = REG(name.attrib, MK_G_TABLE, ANY),                            \
 	[mv_reg_t_##name##_limit] = REG(name.limit, MK_G_TABLE, ANY),                              \
 	[mv_reg_t_##name##_base] = REG(name.base, MK_G_TABLE, ANY)
 
