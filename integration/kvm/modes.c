@@ -13,6 +13,7 @@ GUEST(handlers);
 GUEST(try_rdmsr);
 GUEST(try_wrmsr);
 GUEST(tsc);
+GUEST(real_exceptions);
 
 #define TRY(name) GUEST(try_##name)
 TRY(vmrun);
@@ -43,6 +44,8 @@ TRY(clts);
 TRY(lmsw);
 TRY(invlpg);
 TRY(dr);
+TRY(outs);
+TRY(ins);
 
 #define HANDLERS 0x4000UL
 #define IDT      0x6000UL
@@ -232,6 +235,83 @@ static void svm_instructions(void)
 	check_attempts(list, KT_LEN(list));
 }
 
+/* 0x40000000 is 0, 0x40200000 is not mapped: a string over the border ends in a page fault. */
+static void start_string(struct kt_guest *g, struct kt_code code)
+{
+	uint64_t *pd = (uint64_t *)(g->mem + KT_TABLES + 2 * KT_PAGE);
+	struct kvm_regs regs;
+
+	kt_guest_load(g, KT_LONG64, code);
+	give_idt(g);
+	pd[512] = 0x87;
+	pd[513] = 0;
+	regs = kt_regs(&g->vcpu);
+	regs.rsi = regs.rdi = 0x401ffffe;
+	regs.rcx = 4;
+	regs.rdx = 0x1234;
+	kt_set_regs(&g->vcpu, &regs);
+}
+
+static void check_string_fault(struct kt_guest *g, uint64_t error)
+{
+	struct kvm_regs regs = kt_regs(&g->vcpu);
+
+	CHECK_EQ(g->vcpu.run->io.port, 0xee);
+	CHECK_EQ(*(uint8_t *)kt_io_data(&g->vcpu), PF);
+	CHECK_EQ(kt_sregs(&g->vcpu).cr2, 0x40200000);
+	CHECK_EQ(regs.rbx, error);
+	CHECK_EQ(regs.rcx, 2);
+	/* Behind the error code: the instruction can be tried again. */
+	CHECK_EQ(*(uint64_t *)(g->mem + regs.rsp), KT_CODE);
+}
+
+static void fault_of_outs(void)
+{
+	struct kt_guest g = kt_guest(KT_LONG64, CODE(tsc));
+
+	start_string(&g, CODE(try_outs));
+	g.mem[0x1ffffe] = 0x11;
+	g.mem[0x1fffff] = 0x22;
+	RUN(&g.vcpu, KVM_EXIT_IO);
+	CHECK_EQ(*(uint8_t *)kt_io_data(&g.vcpu), 0x11);
+	RUN(&g.vcpu, KVM_EXIT_IO);
+	CHECK_EQ(*(uint8_t *)kt_io_data(&g.vcpu), 0x22);
+	RUN(&g.vcpu, KVM_EXIT_IO);
+	CHECK_EQ(kt_regs(&g.vcpu).rsi, 0x40200000);
+	check_string_fault(&g, 0);
+}
+
+/* The port may be read before the fault is seen, as KVM does, or not. */
+static void fault_of_ins(void)
+{
+	struct kt_guest g = kt_guest(KT_LONG64, CODE(tsc));
+
+	start_string(&g, CODE(try_ins));
+	RUN(&g.vcpu, KVM_EXIT_IO);
+	CHECK_EQ(g.vcpu.run->io.count, 2);
+	memset(kt_io_data(&g.vcpu), 0x33, 2);
+	RUN(&g.vcpu, KVM_EXIT_IO);
+	if (g.vcpu.run->io.port == 0x1234)
+		RUN(&g.vcpu, KVM_EXIT_IO);
+	CHECK_EQ(g.mem[0x1ffffe], 0x33);
+	CHECK_EQ(g.mem[0x1fffff], 0x33);
+	CHECK_EQ(kt_regs(&g.vcpu).rdi, 0x40200000);
+	check_string_fault(&g, 2);
+}
+
+static void exceptions_in_real_mode(void)
+{
+	struct kt_guest g = kt_guest(KT_REAL, CODE(real_exceptions));
+	uint32_t first, second;
+
+	first = out_value(&g.vcpu, 0x30);
+	second = out_value(&g.vcpu, 0x30);
+	CHECK_EQ(second, first + 2);
+	RUN(&g.vcpu, KVM_EXIT_HLT);
+	CHECK_EQ(kt_regs(&g.vcpu).rbx, 2);
+	CHECK_EQ(kt_regs(&g.vcpu).rsp, 0x8000);
+}
+
 /* VMMCALL belongs to the hypervisor: an unknown number gives an error in RAX, no exit. */
 static void vmmcall_from_guest(void)
 {
@@ -258,16 +338,41 @@ static void harmless(void)
 static void control_registers(void)
 {
 	static const struct attempt list[] = {
-		ATTEMPT(cr0, 0x80000032, GP), /* PG without PE */
-		ATTEMPT(cr0, 0xa0000033, GP), /* NW without CD */
 		ATTEMPT(cr0, 0x80000031, NONE),
-		ATTEMPT(cr4, 0x600, GP), /* PAE off in long mode */
-		ATTEMPT(cr4, 0x8620, GP), /* bit 15 is reserved */
 		ATTEMPT(cr4, 0x6a0, NONE),
 		ATTEMPT(cr3, KT_TABLES, NONE),
-		ATTEMPT(cr8, 16, GP),
+		ATTEMPT(cr8, 15, NONE),
 	};
 
+	check_attempts(list, KT_LEN(list));
+}
+
+/* QEMU's own emulation of a CPU, told by its hypervisor leaf. */
+static bool cpu_is_tcg(void)
+{
+	uint32_t eax = 0x40000000, ebx, ecx = 0, edx;
+
+	__asm__ volatile("cpuid" : "+a"(eax), "=b"(ebx), "+c"(ecx), "=d"(edx));
+	return ebx == 0x54474354 && ecx == 0x43544743 && edx == 0x47435447;
+}
+
+/*
+ * A hypervisor may check these or leave them to the CPU; but TCG takes them all, as long as
+ * they are not intercepted, and then nobody checks.
+ */
+static void control_registers_refused(void)
+{
+	static const struct attempt list[] = {
+		ATTEMPT(cr0, 0x80000032, GP), /* PG without PE */
+		ATTEMPT(cr0, 0xa0000033, GP), /* NW without CD */
+		ATTEMPT(cr4, 0x600, GP), /* PAE off in long mode */
+		ATTEMPT(cr4, 0x8620, GP), /* bit 15 is reserved */
+		ATTEMPT(cr8, 16, GP),
+	};
+	struct kt_guest g = kt_guest(KT_LONG64, CODE(tsc));
+
+	if (exception_of(&g, list[0].code, list[0].rax, 0) == NONE && cpu_is_tcg())
+		kt_skip("not intercepted here, and TCG itself takes any value");
 	check_attempts(list, KT_LEN(list));
 }
 
@@ -347,10 +452,14 @@ static const struct kt_test tests[] = {
 	{"32-bit paging without PAE", paging_without_pae},
 	{"exceptions reach the guest's IDT", exceptions},
 	{"page fault: CR2 and error code", page_fault_address},
+	{"exceptions in real mode", exceptions_in_real_mode},
+	{"page fault of REP OUTS", fault_of_outs},
+	{"page fault of REP INS", fault_of_ins},
 	{"SVM instructions are undefined", svm_instructions},
 	{"VMMCALL with an unknown number", vmmcall_from_guest},
 	{"instructions that are harmless", harmless},
-	{"control registers take only what is valid", control_registers},
+	{"control registers take what is valid", control_registers},
+	{"control registers refuse what is not", control_registers_refused},
 	{"CR8 is seen by the user", cr8_reaches_user},
 	{"an unknown MSR gives #GP", unknown_msr},
 	{"MSRs of bases and EFER", base_msrs},

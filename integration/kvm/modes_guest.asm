@@ -199,6 +199,33 @@ END_CODE
 	TRY	lmsw, lmsw ax
 	TRY	invlpg, invlpg [rax]
 	TRY	dr, mov dr0, rax
+	TRY	outs, rep outsb
+	TRY	ins, rep insb
+
+; An exception in real mode, by the vector table at 0.
+GUEST_CODE real_exceptions, 16
+	xor	ax, ax
+	mov	ds, ax
+	mov	ss, ax
+	mov	word [6 * 4], HERE(.handler)
+	mov	word [6 * 4 + 2], 0
+	mov	word [0x21 * 4], HERE(.handler)
+	mov	word [0x21 * 4 + 2], 0
+	xor	bx, bx
+	ud2
+	int	0x21
+	hlt
+.handler:
+	inc	bx
+	mov	bp, sp
+	cmp	bx, 1
+	jne	.back
+	add	word [bp], 2
+.back:
+	mov	ax, [bp]
+	out	0x30, ax
+	iret
+END_CODE
 
 ; 1000 readings of the TSC; RBX counts the steps back.
 GUEST_CODE tsc, 64
