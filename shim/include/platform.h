@@ -28,14 +28,14 @@
 void *platform_alloc(size_t bytes);
 void platform_free(void *p);
 
-/* 2^order contiguous pages for the hypervisor: 0 with their physical address in *spa, or -ENOMEM. */
+/* 2^order contiguous pages for the hypervisor: 0 with their address in *spa, or -ENOMEM. */
 int platform_pages_alloc(unsigned int order, uint64_t *spa);
 void platform_pages_free(uint64_t spa, unsigned int order);
 
 struct platform_pin {
 	uint64_t spa[PLATFORM_PIN_BATCH]; /* physical address of each pinned page */
-	uint64_t skip;			  /* when nothing could be pinned: after how many pages to go on */
-	bool writable;			  /* holds for all pages of this batch */
+	uint64_t skip; /* nothing pinned: after how many pages to go on */
+	bool writable; /* holds for all pages of this batch */
 };
 
 /*

@@ -27,12 +27,12 @@
 #define SHIM_MAX_VCPUS MV_MAX_VPS_PER_VM
 #define SHIM_MAX_VCPU_ID (4 * SHIM_MAX_VCPUS)
 
-/* Physically contiguous pinned memory of a slot. */
+/* Physically contiguous pinned memory of a slot. Small: in the worst case one for each page. */
 struct slot_run {
-	uint64_t page; /* first page, counted from the slot's start */
-	uint64_t pages;
 	uint64_t spa;
-	bool writable;
+	uint32_t page; /* first page, counted from the slot's start */
+	uint32_t pages : 31;
+	uint32_t writable : 1;
 };
 
 struct slot {
@@ -89,7 +89,7 @@ struct shim_vcpu {
 
 /* Counters that anybody may read at any time. */
 struct shim_stats {
-	unsigned long vms;	      /* VMs that exist */
+	unsigned long vms; /* VMs that exist */
 	unsigned long hypercalls_map; /* mv_vm_op_mmio_map so far */
 };
 

@@ -35,10 +35,8 @@ void mv_hypercall(struct mv_regs *regs)
 
 	asm volatile("1:	vmmcall\n"
 		     "	xorl %[fault], %[fault]\n"
-		     "2:\n"
-		     _ASM_EXTABLE(1b, 2b)
-		     : "+a"(rax), "+r"(r10), "+r"(r11), "+r"(r12), "+r"(r13),
-		       [fault] "+r"(fault)
+		     "2:\n" _ASM_EXTABLE(1b, 2b)
+		     : "+a"(rax), "+r"(r10), "+r"(r11), "+r"(r12), "+r"(r13), [fault] "+r"(fault)
 		     :
 		     : "memory", "cc");
 

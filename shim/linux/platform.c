@@ -10,8 +10,11 @@
 #include <linux/slab.h>
 #include <platform.h>
 
+/* The kernel warns of a request that is too large; user space must not cause that. */
 void *platform_alloc(size_t bytes)
 {
+	if (bytes > INT_MAX)
+		return NULL;
 	return kvzalloc(bytes, GFP_KERNEL_ACCOUNT);
 }
 

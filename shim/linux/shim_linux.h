@@ -17,7 +17,7 @@
 struct vm_file {
 	struct shim_vm vm;
 	refcount_t users;
-	struct mutex lock;    /* the VM lock of shim.h */
+	struct mutex lock; /* the VM lock of shim.h */
 	struct mm_struct *mm; /* whose memory the slots are; only it may use the descriptors */
 };
 

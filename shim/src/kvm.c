@@ -44,8 +44,8 @@ long shim_check_extension(uint64_t extension)
 	case KVM_CAP_IMMEDIATE_EXIT:
 		return 1;
 	case KVM_CAP_NR_VCPUS:
-		return platform_online_cpus() < SHIM_MAX_VCPUS ? platform_online_cpus() :
-								 SHIM_MAX_VCPUS;
+		return platform_online_cpus() < SHIM_MAX_VCPUS ? platform_online_cpus()
+							       : SHIM_MAX_VCPUS;
 	case KVM_CAP_MAX_VCPUS:
 		return SHIM_MAX_VCPUS;
 	case KVM_CAP_MAX_VCPU_ID:

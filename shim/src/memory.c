@@ -39,9 +39,9 @@ static int batch_append(struct shim_vm *vm, struct slot *slot, uint64_t page,
 
 	for (i = 0; i < count && !ret; i++) {
 		const struct slot_run run = {
-			.page = page + i,
-			.pages = 1,
 			.spa = pin->spa[i],
+			.page = (uint32_t)(page + i),
+			.pages = 1,
 			.writable = pin->writable,
 		};
 
@@ -134,6 +134,7 @@ static int send_runs(struct shim_vm *vm, unsigned int idx, const struct slot *sl
 		left = count - *done;
 		if (left > MV_MDL_MAX_ENTRIES)
 			left = MV_MDL_MAX_ENTRIES;
+		platform_yield();
 		ret = send_list(vm, idx, slot, *done, left);
 		if (ret)
 			return ret;

@@ -11,7 +11,8 @@
 #define CR8_MAX 15U
 #define RFLAGS_IF 0x200U
 
-#define READ_USER(x) __atomic_load_n(&(x), __ATOMIC_RELAXED)
+/* What others may write at any time is read once. */
+#define LOAD(x) __atomic_load_n(&(x), __ATOMIC_RELAXED)
 
 /* What is needed of an exit, taken from the shared page while it is held. */
 struct vcpu_exit {
@@ -60,8 +61,8 @@ static bool io_copy(const struct shim_vcpu *vcpu, const struct mv_exit_io_t *io,
 	if (exit->io.type & MV_EXIT_IO_OUT)
 		memcpy(pio_page(vcpu),
 		       exit->io.type & MV_EXIT_IO_STRING ? io->out : (const uint8_t *)&io->data,
-		       exit->io.type & MV_EXIT_IO_STRING ? exit->io.reps * exit->io.size :
-							   exit->io.size);
+		       exit->io.type & MV_EXIT_IO_STRING ? exit->io.reps * exit->io.size
+							 : exit->io.size);
 	return true;
 }
 
@@ -238,7 +239,7 @@ static int run_loop(struct shim_vcpu *vcpu, uint64_t cr8)
 	struct vcpu_exit exit = { 0 };
 	int ret;
 
-	if (READ_USER(vcpu->run->immediate_exit)) {
+	if (LOAD(vcpu->run->immediate_exit)) {
 		ret = complete(vcpu, cr8);
 		return ret ? ret : -EINTR;
 	}
@@ -274,14 +275,14 @@ static void run_save(struct shim_vcpu *vcpu)
 int shim_vcpu_run(struct shim_vcpu *vcpu)
 {
 	struct kvm_run *run = vcpu->run;
-	const uint64_t cr8 = READ_USER(run->cr8);
+	const uint64_t cr8 = LOAD(run->cr8);
 	int ret;
 
 	run->flags = 0;
 	/* No KVM_CAP_SYNC_REGS; and the task priority must be one. */
-	if (READ_USER(run->kvm_valid_regs) || READ_USER(run->kvm_dirty_regs) || cr8 > CR8_MAX)
+	if (LOAD(run->kvm_valid_regs) || LOAD(run->kvm_dirty_regs) || cr8 > CR8_MAX)
 		return -EINVAL;
-	if (READ_USER(vcpu->vm->broken))
+	if (LOAD(vcpu->vm->broken))
 		return -EIO;
 
 	ret = run_loop(vcpu, cr8);

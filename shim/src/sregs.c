@@ -36,7 +36,7 @@
 
 struct seg_map {
 	uint32_t offset; /* in struct kvm_sregs */
-	uint32_t reg;	 /* mv_reg_t of the selector; attrib, limit and base follow it */
+	uint32_t reg; /* mv_reg_t of the selector; attrib, limit and base follow it */
 	uint8_t type_or; /* what KVM on AMD always shows in the type */
 };
 

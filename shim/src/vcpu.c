@@ -11,7 +11,10 @@ static const struct {
 	uint32_t reg;
 	uint32_t offset;
 } gprs[] = {
-#define GPR(name) { mv_reg_t_##name, offsetof(struct kvm_regs, name) }
+#define GPR(name)                                                                                  \
+	{                                                                                          \
+		mv_reg_t_##name, offsetof(struct kvm_regs, name)                                   \
+	}
 	GPR(rax), GPR(rbx), GPR(rcx), GPR(rdx), GPR(rsi), GPR(rdi), GPR(rsp), GPR(rbp), GPR(r8),
 	GPR(r9),  GPR(r10), GPR(r11), GPR(r12), GPR(r13), GPR(r14), GPR(r15), GPR(rip), GPR(rflags),
 #undef GPR
@@ -47,6 +50,6 @@ int shim_vcpu_set_regs(struct shim_vcpu *vcpu, const struct kvm_regs *regs)
 		if (gprs[i].reg == mv_reg_t_rflags)
 			entries[i].val |= RFLAGS_FIXED;
 	}
-	return hypercall_errno(hypercall_rdl(MV_VS_OP_REG_SET_LIST_IDX_VAL, vcpu->vsid, entries,
-					     NUM_GPRS));
+	return hypercall_errno(
+		hypercall_rdl(MV_VS_OP_REG_SET_LIST_IDX_VAL, vcpu->vsid, entries, NUM_GPRS));
 }

@@ -33,7 +33,7 @@ struct fake_os {
 	unsigned int alloc_fail; /* the n-th platform_alloc() from now fails; 0: none */
 	unsigned int pages_fail; /* likewise platform_pages_alloc(), of those that could be had */
 	unsigned int pages_order; /* larger chunks can't be had */
-	unsigned int pin_fail;	 /* the n-th platform_pin() from now gives pin_error */
+	unsigned int pin_fail; /* the n-th platform_pin() from now gives pin_error */
 	int pin_error;
 	void (*page)(uint64_t hva, struct fake_page *page); /* NULL: all contiguous */
 	bool signal;
@@ -42,10 +42,10 @@ struct fake_os {
 	uint32_t cpuid_1_ecx, cpuid_7_ebx, cpuid_7_ecx;
 
 	/* to be looked at */
-	long allocs;	   /* outstanding platform_alloc() */
-	long pages;	   /* outstanding pages of platform_pages_alloc() */
-	long pinned;	   /* outstanding pinned pages */
-	long dirtied;	   /* pages released as dirty */
+	long allocs; /* outstanding platform_alloc() */
+	long pages; /* outstanding pages of platform_pages_alloc() */
+	long pinned; /* outstanding pinned pages */
+	long dirtied; /* pages released as dirty */
 	unsigned int pings, waits, yields;
 	bool shared_held, irqs_off, vm_locked;
 };
@@ -62,7 +62,7 @@ struct fake_hv {
 	unsigned int fail_at; /* at its n-th time from now, */
 	mv_status_t fail_status; /* with this */
 	unsigned int retries; /* donate, unmap and destroys need that many attempts more */
-	uint64_t short_of;    /* next map or create_vs finds so many pages missing, */
+	uint64_t short_of; /* next map or create_vs finds so many pages missing, */
 	unsigned int short_times; /* and the following ones too */
 	/* The next mv_vs_op_run's: *in is what the shim gave; fills in page, returns the status. */
 	mv_status_t (*run)(const struct mv_run_t *in, void *page, uint64_t *reason);
@@ -74,7 +74,7 @@ struct fake_hv {
 	size_t num_map;
 	struct fake_range donated[FAKE_MAX];
 	size_t num_donated;
-	size_t calls[4];	   /* per enum fake_call */
+	size_t calls[4]; /* per enum fake_call */
 	size_t list_sizes[FAKE_MAX]; /* entries of each mmio_map */
 	uint64_t reg[MV_REG_MAX + 1];
 	uint64_t efer, apic_base;

@@ -59,8 +59,8 @@ static mv_status_t map(const struct mv_mdl_t *mdl)
 		for (j = 0; j < hv.num_map; j++)
 			assert_false(overlap(e->dst, e->bytes, hv.map[j].dst, hv.map[j].bytes));
 		for (j = 0; j < hv.num_donated; j++)
-			assert_false(overlap(e->src, e->bytes, hv.donated[j].src,
-					     hv.donated[j].bytes));
+			assert_false(
+				overlap(e->src, e->bytes, hv.donated[j].src, hv.donated[j].bytes));
 		assert_true(hv.num_map < FAKE_MAX);
 		hv.map[hv.num_map++] = (struct fake_range){ e->dst, e->src, e->bytes, e->flags };
 	}
@@ -90,9 +90,10 @@ static mv_status_t donate(const struct mv_mdl_t *mdl)
 		const struct mv_mdl_entry_t *e = &mdl->entries[i];
 
 		for (j = 0; j < hv.num_donated; j++)
-			assert_false(overlap(e->src, e->bytes, hv.donated[j].src,
-					     hv.donated[j].bytes));
-		hv.donated[hv.num_donated++] = (struct fake_range){ .src = e->src, .bytes = e->bytes };
+			assert_false(
+				overlap(e->src, e->bytes, hv.donated[j].src, hv.donated[j].bytes));
+		hv.donated[hv.num_donated++] =
+			(struct fake_range){ .src = e->src, .bytes = e->bytes };
 	}
 	return MV_STATUS_SUCCESS;
 }

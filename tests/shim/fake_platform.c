@@ -117,7 +117,9 @@ void platform_pages_free(uint64_t spa, unsigned int order)
 
 static void page_at(uint64_t hva, struct fake_page *page)
 {
-	*page = (struct fake_page){ .present = true, .writable = true, .spa = hva & 0xFFFFFFFFFFULL };
+	*page = (struct fake_page){ .present = true,
+				    .writable = true,
+				    .spa = hva & 0xFFFFFFFFFFULL };
 	if (os.page)
 		os.page(hva, page);
 }

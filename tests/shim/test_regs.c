@@ -208,28 +208,77 @@ static void segments_as_kvm_shows_them(void **state)
 	assert_int_equal(sregs.tr.g, 0);
 }
 
-static void refuse_pae(struct kvm_sregs *s) { s->cr4 = 0; }
-static void refuse_lma(struct kvm_sregs *s) { s->efer &= ~EFER_LMA; }
-static void refuse_cr3(struct kvm_sregs *s) { s->cr3 = 1ULL << 36; }
-static void refuse_pg(struct kvm_sregs *s) { s->cr0 &= ~X86_CR0_PG; }
-static void refuse_lme(struct kvm_sregs *s) { s->efer = EFER_LMA; }
-static void refuse_pe(struct kvm_sregs *s) { s->cr0 &= ~X86_CR0_PE; }
-static void refuse_nw(struct kvm_sregs *s) { s->cr0 |= X86_CR0_NW; }
-static void refuse_cr0(struct kvm_sregs *s) { s->cr0 |= 1ULL << 32; }
-static void refuse_cr4_15(struct kvm_sregs *s) { s->cr4 |= 1ULL << 15; }
-static void refuse_cr4_63(struct kvm_sregs *s) { s->cr4 |= 1ULL << 63; }
-static void refuse_smep(struct kvm_sregs *s) { s->cr4 |= X86_CR4_SMEP; }
-static void refuse_vmxe(struct kvm_sregs *s) { s->cr4 |= X86_CR4_VMXE; }
-static void refuse_apic_52(struct kvm_sregs *s) { s->apic_base |= 1ULL << 52; }
-static void refuse_x2apic(struct kvm_sregs *s) { s->apic_base = 0xFEE00400; }
-static void refuse_apic_low(struct kvm_sregs *s) { s->apic_base |= 1; }
-static void refuse_irq(struct kvm_sregs *s) { s->interrupt_bitmap[3] = 1; }
+static void refuse_pae(struct kvm_sregs *s)
+{
+	s->cr4 = 0;
+}
+static void refuse_lma(struct kvm_sregs *s)
+{
+	s->efer &= ~EFER_LMA;
+}
+static void refuse_cr3(struct kvm_sregs *s)
+{
+	s->cr3 = 1ULL << 36;
+}
+static void refuse_pg(struct kvm_sregs *s)
+{
+	s->cr0 &= ~X86_CR0_PG;
+}
+static void refuse_lme(struct kvm_sregs *s)
+{
+	s->efer = EFER_LMA;
+}
+static void refuse_pe(struct kvm_sregs *s)
+{
+	s->cr0 &= ~X86_CR0_PE;
+}
+static void refuse_nw(struct kvm_sregs *s)
+{
+	s->cr0 |= X86_CR0_NW;
+}
+static void refuse_cr0(struct kvm_sregs *s)
+{
+	s->cr0 |= 1ULL << 32;
+}
+static void refuse_cr4_15(struct kvm_sregs *s)
+{
+	s->cr4 |= 1ULL << 15;
+}
+static void refuse_cr4_63(struct kvm_sregs *s)
+{
+	s->cr4 |= 1ULL << 63;
+}
+static void refuse_smep(struct kvm_sregs *s)
+{
+	s->cr4 |= X86_CR4_SMEP;
+}
+static void refuse_vmxe(struct kvm_sregs *s)
+{
+	s->cr4 |= X86_CR4_VMXE;
+}
+static void refuse_apic_52(struct kvm_sregs *s)
+{
+	s->apic_base |= 1ULL << 52;
+}
+static void refuse_x2apic(struct kvm_sregs *s)
+{
+	s->apic_base = 0xFEE00400;
+}
+static void refuse_apic_low(struct kvm_sregs *s)
+{
+	s->apic_base |= 1;
+}
+static void refuse_irq(struct kvm_sregs *s)
+{
+	s->interrupt_bitmap[3] = 1;
+}
 
 static void sregs_refused(void **state)
 {
 	static void (*const change[])(struct kvm_sregs *) = {
-		refuse_pae,  refuse_lma,    refuse_cr3,	    refuse_pg,	 refuse_lme,  refuse_pe,
-		refuse_nw,   refuse_cr0,    refuse_cr4_15,  refuse_cr4_63, refuse_smep, refuse_vmxe,
+		refuse_pae,	refuse_lma,    refuse_cr3,	refuse_pg,
+		refuse_lme,	refuse_pe,     refuse_nw,	refuse_cr0,
+		refuse_cr4_15,	refuse_cr4_63, refuse_smep,	refuse_vmxe,
 		refuse_apic_52, refuse_x2apic, refuse_apic_low, refuse_irq,
 	};
 	struct kvm_sregs sregs;
@@ -254,8 +303,8 @@ static void cr4_follows_the_cpu(void **state)
 	os.cpuid_7_ebx = 1U << 0 | 1U << 7 | 1U << 20;
 	os.cpuid_7_ecx = 1U << 2;
 	os.cpuid_1_ecx = 1U << 26;
-	sregs.cr4 |= X86_CR4_SMEP | X86_CR4_SMAP | X86_CR4_FSGSBASE | X86_CR4_UMIP |
-		     X86_CR4_OSXSAVE;
+	sregs.cr4 |=
+		X86_CR4_SMEP | X86_CR4_SMAP | X86_CR4_FSGSBASE | X86_CR4_UMIP | X86_CR4_OSXSAVE;
 	assert_int_equal(shim_vcpu_set_sregs(&vcpu, &sregs), 0);
 	sregs.cr4 |= X86_CR4_PKE;
 	assert_int_equal(shim_vcpu_set_sregs(&vcpu, &sregs), -EINVAL);

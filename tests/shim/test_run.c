@@ -334,9 +334,9 @@ static void no_page(uint64_t hva, struct fake_page *page)
 
 static void mmio(void **state)
 {
-	const struct kvm_userspace_memory_region region = {
-		.guest_phys_addr = 0x10000, .memory_size = 2 * PAGE, .userspace_addr = 0x200000
-	};
+	const struct kvm_userspace_memory_region region = { .guest_phys_addr = 0x10000,
+							    .memory_size = 2 * PAGE,
+							    .userspace_addr = 0x200000 };
 	static const uint64_t outside[] = { 0xFFFF, 0x12000, ~0ULL };
 	size_t i;
 

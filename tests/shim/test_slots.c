@@ -218,15 +218,9 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(create_and_delete),
-		TEST(refused),
-		TEST(last_page_and_last_slot),
-		TEST(same_again_changes_nothing),
-		TEST(move),
-		TEST(move_fails_and_is_undone),
-		TEST(overlaps_in_any_order),
-		TEST(many_slots),
-		TEST(out_of_memory_anywhere),
+		TEST(create_and_delete),	  TEST(refused),    TEST(last_page_and_last_slot),
+		TEST(same_again_changes_nothing), TEST(move),	    TEST(move_fails_and_is_undone),
+		TEST(overlaps_in_any_order),	  TEST(many_slots), TEST(out_of_memory_anywhere),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
