@@ -415,6 +415,41 @@ static void base_msrs(void)
 }
 
 /* A vCPU that was given no CPUID has none: every leaf is empty. */
+/* SVM is not for a guest that was not told that it has it. */
+static void no_nested_svm(void)
+{
+	struct kt_guest g = kt_guest(KT_LONG64, CODE(tsc));
+
+	CHECK_EQ(exception_of(&g, CODE(try_wrmsr), 0x1500, 0xc0000080), GP);
+	CHECK_EQ(kt_sregs(&g.vcpu).efer, 0x500);
+}
+
+/*
+ * MSRs that would hand the machine to the guest if it wrote the CPU's own. Each is refused
+ * or the guest's own; in no case does the host notice.
+ */
+static void msrs_of_the_machine(void)
+{
+	static const uint32_t msrs[] = {
+		0xc0010117, 0xc0010114, 0xc0010111, 0xc0010112, 0xc0010113, 0xc0010010, 0xc0010015,
+		0xc0010016, 0xc0010018, 0xc0010118, 0xc0010119, 0x1b, 0x8b, 0x17a, 0x17b, 0x1a0,
+		0x1d9, 0x277, 0x200, 0x201, 0x250, 0x2ff, 0x400, 0x401, 0x6e0, 0xc0000103,
+	};
+	static const uint64_t values[] = {0, 0xffffffff, 0x2000};
+	struct kt_guest g = kt_guest(KT_LONG64, CODE(tsc));
+
+	for (unsigned int i = 0; i < KT_LEN(msrs) * KT_LEN(values); i++) {
+		uint32_t msr = msrs[i / KT_LEN(values)];
+		uint64_t value = values[i % KT_LEN(values)];
+		int vector = exception_of(&g, CODE(try_wrmsr), value, msr);
+
+		kt_context("MSR 0x%x, value 0x%llx:", msr, (unsigned long long)value);
+		CHECK(vector == NONE || vector == GP);
+	}
+	kt_guest_load(&g, KT_REAL, CODE(there_and_back));
+	RUN(&g.vcpu, KVM_EXIT_IO);
+}
+
 static void cpuid_by_default(void)
 {
 	struct kt_guest g = kt_guest(KT_LONG64, CODE(cpuid_leaves));
@@ -463,6 +498,8 @@ static const struct kt_test tests[] = {
 	{"CR8 is seen by the user", cr8_reaches_user},
 	{"an unknown MSR gives #GP", unknown_msr},
 	{"MSRs of bases and EFER", base_msrs},
+	{"EFER.SVME is refused", no_nested_svm},
+	{"MSRs that belong to the machine", msrs_of_the_machine},
 	{"CPUID by default", cpuid_by_default},
 	{"TSC goes up", tsc_goes_up},
 };

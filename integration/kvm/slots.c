@@ -203,6 +203,21 @@ static void high_addresses(void)
 	CHECK_EQ(PEEK(&g, 0xfffffffc), 0x1122334455667788);
 }
 
+/* Where the machine has RAM and devices, a guest has nothing but its slots. */
+static void nothing_of_the_host(void)
+{
+	static const uint64_t gpas[] = {
+		KT_GUEST_SIZE, 0x1000000, 0x7fe00000, 0xb0000000, 0xe0000000, 0xfec00000,
+		0xfed00000, 0xfee00000, 0xfee00020, 0xfffc0000, 0x100000000, 0x13ffff000,
+	};
+	struct kt_guest g = kt_guest(KT_LONG64, CODE(peek_poke));
+
+	for (unsigned int i = 0; i < KT_LEN(gpas); i++) {
+		kt_context("0x%llx:", (unsigned long long)gpas[i]);
+		CHECK(peek_is_nothing(&g, gpas[i]));
+	}
+}
+
 static void alias(void)
 {
 	struct kt_guest g = kt_guest(KT_LONG64, CODE(peek_poke));
@@ -321,6 +336,7 @@ static const struct kt_test tests[] = {
 	{"host and guest see each other's writes", both_see_both},
 	{"an access over two slots", neighbours},
 	{"high guest addresses", high_addresses},
+	{"nothing of the host is visible", nothing_of_the_host},
 	{"the same memory in several slots", alias},
 	{"the same memory in two VMs", two_vms_one_memory},
 	{"a deleted slot is gone", deleted},

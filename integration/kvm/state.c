@@ -15,6 +15,7 @@ GUEST(fpu);
 GUEST(fpu_reset);
 GUEST(debug);
 GUEST(bases);
+GUEST(xcr0);
 
 #define SAVED 0x20000UL
 
@@ -260,10 +261,49 @@ static void host_selectors(void)
 	CHECK(!memcmp(before, after, sizeof(before)));
 }
 
+static uint64_t host_xcr0(void)
+{
+	uint32_t eax, edx;
+
+	__asm__ volatile("xgetbv" : "=a"(eax), "=d"(edx) : "c"(0));
+	return (uint64_t)edx << 32 | eax;
+}
+
+static bool host_has_xsave(void)
+{
+	uint32_t eax = 1, ebx, ecx, edx;
+
+	__asm__ volatile("cpuid" : "+a"(eax), "=b"(ebx), "=c"(ecx), "=d"(edx));
+	return ecx & 1U << 27;
+}
+
+static void xcr0_kept_apart(void)
+{
+	struct kt_guest g = kt_guest(KT_LONG64, CODE(xcr0));
+	struct kvm_sregs s = kt_sregs(&g.vcpu);
+	uint64_t before;
+
+	if (!host_has_xsave())
+		kt_skip("no XSAVE on this CPU");
+	before = host_xcr0();
+	s.cr4 |= 1 << 18; /* OSXSAVE */
+	REQUIRE(ioctl(g.vcpu.fd, KVM_SET_SREGS, &s) == 0);
+	for (unsigned int i = 0; i < 10; i++) {
+		run_and_compare(&g.vcpu, 0x1357 + i);
+		CHECK_EQ(g.vcpu.run->exit_reason, KVM_EXIT_IO);
+		CHECK_EQ(host_xcr0(), before);
+		run_and_compare(&g.vcpu, 0x2468 + i);
+		CHECK_EQ(g.vcpu.run->exit_reason, KVM_EXIT_HLT);
+		CHECK_EQ(host_xcr0(), before);
+		CHECK_EQ(kt_regs(&g.vcpu).rax, 1);
+	}
+}
+
 static const struct kt_test tests[] = {
 	{"FPU and SSE of guest and host", fpu_kept_apart},
 	{"FPU and SSE of two vCPUs in one thread", fpu_of_two_vcpus},
 	{"FPU and SSE of a new vCPU", fpu_of_new_vcpu},
+	{"XCR0 of guest and host", xcr0_kept_apart},
 	{"debug registers of the guest", guest_debug_registers},
 	{"debug registers of the host", host_debug_registers},
 	{"segment bases and system-call MSRs", host_bases},

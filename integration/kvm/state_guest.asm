@@ -108,3 +108,15 @@ GUEST_CODE bases, 64
 	hlt
 	jmp	bases
 END_CODE
+
+; XCR0 to x87 only; it has to be so after an exit, too.
+GUEST_CODE xcr0, 64
+	xor	ecx, ecx
+	xor	edx, edx
+	mov	eax, 1
+	xsetbv
+	out	0x10, al
+	xgetbv
+	hlt
+	jmp	xcr0
+END_CODE
