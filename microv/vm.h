@@ -61,7 +61,7 @@ void vm_break_locks(unsigned int cpu);
 mv_status_t vs_take(struct call *c, struct vs *vs);
 void vs_drop(struct call *c, struct vs *vs);
 
-/* Marks the VS that this CPU has dead, if it has one, and lets go of it. */
+/* Marks the VS that this CPU has dead, if it has one, and lets go of all its VSs. */
 void vs_abandon(unsigned int cpu);
 
 #endif

@@ -47,16 +47,26 @@ void vs_drop(struct call *c, struct vs *vs)
 	__atomic_store_n(vs_slot(vs->id), VS_IDLE, __ATOMIC_RELEASE);
 }
 
+/* A VS that the CPU was about to destroy: the call can be made again. */
+static void abandon_destroyed(unsigned int cpu)
+{
+	for (unsigned int id = ID_GUEST_FIRST; id < MK_VS_MAX; id++)
+		if (slot_set(vs_slot(id), VS_CPU + cpu, VS_DYING))
+			LOG("MicroV crashed in destroying VS", id);
+}
+
 void vs_abandon(unsigned int cpu)
 {
 	unsigned int id = cpus[cpu].busy;
 
-	if (!id)
-		return;
-	LOG("MicroV crashed in VS", id);
-	state_data(mk_state(id))->dead = 1;
+	/* First of all: should this fault, too, it isn't tried again. */
 	cpus[cpu].busy = 0;
-	__atomic_store_n(vs_slot(id), VS_IDLE, __ATOMIC_RELEASE);
+	if (id) {
+		LOG("MicroV crashed in VS", id);
+		state_data(mk_state(id))->dead = 1;
+		__atomic_store_n(vs_slot(id), VS_IDLE, __ATOMIC_RELEASE);
+	}
+	abandon_destroyed(cpu);
 }
 
 /* With the VM locked. */

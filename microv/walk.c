@@ -187,41 +187,53 @@ static int is_pdpte(const struct walker *w, int level)
 	return w->mode->pae && level == 2;
 }
 
+/* Where the entry of this level is. */
+static uint64_t entry_gpa(const struct walker *w, uint64_t table, int level)
+{
+	uint64_t index = w->gla >> level_shift(w->mode, level);
+
+	index &= is_pdpte(w, level) ? 3 : (1ULL << w->mode->bits) - 1;
+	return table + index * w->mode->size;
+}
+
+/* Takes an entry into account: its rights, and marks it used. 0, or 1 and the fault. */
+static int use_entry(struct walker *w, uint64_t gpa, uint64_t pte, int level, int leaf,
+		     struct fault *fault)
+{
+	if (has_reserved_bits(w, level, pte))
+		return page_fault(w, fault, PF_P | PF_RSVD);
+	if (is_pdpte(w, level))
+		return 0;
+	w->rights = (w->rights & pte & (PTE_W | PTE_U)) | ((w->rights | pte) & PTE_NX);
+	if (leaf && !rights_allow(w))
+		return page_fault(w, fault, PF_P);
+	mark(w, gpa, pte, leaf);
+	return 0;
+}
+
 static int walk_tables(struct walker *w, struct mapping *map, struct fault *fault)
 {
 	uint64_t table = w->vs->st->cr3 & (w->mode->pae ? 0xFFFFFFE0ULL : PTE_ADDR);
-	int level = w->mode->levels - 1;
+	uint64_t gpa, pte;
+	int level, leaf;
 
-	for (;; level--) {
-		unsigned int shift = level_shift(w->mode, level);
-		uint64_t index = w->gla >> shift & ((1ULL << w->mode->bits) - 1);
-		uint64_t gpa, pte = 0;
-		int leaf;
-
-		if (is_pdpte(w, level))
-			index &= 3;
-		gpa = table + index * w->mode->size;
+	for (level = w->mode->levels - 1;; level--) {
+		pte = 0;
+		gpa = entry_gpa(w, table, level);
 		/* Tables outside of the VM's memory: nothing is mapped there. */
 		if (guest_copy(w, gpa, &pte, w->mode->size, 0) || !(pte & PTE_P))
 			return page_fault(w, fault, 0);
-		if (has_reserved_bits(w, level, pte))
-			return page_fault(w, fault, PF_P | PF_RSVD);
-
 		leaf = level == 0 || (pte & PTE_PS && may_be_large(w, level));
-		if (!is_pdpte(w, level))
-			w->rights = (w->rights & pte & (PTE_W | PTE_U)) |
-				    ((w->rights | pte) & PTE_NX);
-		if (leaf && !rights_allow(w))
-			return page_fault(w, fault, PF_P);
-		if (!is_pdpte(w, level))
-			mark(w, gpa, pte, leaf);
-		if (leaf) {
-			map->gpa = leaf_base(w, level, pte) | (w->gla & ((1ULL << shift) - 1));
-			map->flags = map_flags(w, level);
-			return 0;
-		}
+		if (use_entry(w, gpa, pte, level, leaf, fault))
+			return 1;
+		if (leaf)
+			break;
 		table = pte & PTE_ADDR;
 	}
+	map->gpa = leaf_base(w, level, pte) |
+		   (w->gla & ((1ULL << level_shift(w->mode, level)) - 1));
+	map->flags = map_flags(w, level);
+	return 0;
 }
 
 int walk(unsigned int cpu, struct vs *vs, uint64_t gla, unsigned int access, struct mapping *map,

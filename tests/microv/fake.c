@@ -126,6 +126,7 @@ static int64_t vs_run(unsigned int vsid)
 	copy_groups(vss[vsid].hw, st, st->dirty);
 	vss[vsid].hw->inject = st->inject;
 	forget_groups(st);
+	st->cr8 = vss[vsid].hw->cr8; /* every exit brings it */
 	st->inject = (struct mk_event){ 0 };
 	if (fake.on_run)
 		fake.on_run(st);

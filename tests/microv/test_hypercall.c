@@ -405,6 +405,18 @@ static void fault_in_run(void **state)
 	assert_int_equal(HC(0, VS, DESTROY_VS, id, 0, 0), SUCCESS);
 }
 
+/* In destroy_vs: the call can be made again, and nothing else. */
+static void fault_in_destroy(void **state)
+{
+	unsigned int id = fake_vs();
+
+	(void)state;
+	vms[id_vmid(id)].vs[id_index(id)] = VS_CPU + 0;
+	microv_start(0, MK_START_FAULT);
+	assert_int_equal(HC(0, VS, REG_GET, id, mv_reg_t_rip, 0), MV_STATUS_FAILURE_BUSY);
+	assert_int_equal(HC(0, VS, DESTROY_VS, id, 0, 0), SUCCESS);
+}
+
 /* Locks of other CPUs stay. */
 static void fault_breaks_only_own_locks(void **state)
 {
@@ -440,6 +452,7 @@ int main(void)
 		cmocka_unit_test_setup(fault_outside_of_a_call, fake_reset),
 		cmocka_unit_test_setup(fault_in_a_call, fake_reset),
 		cmocka_unit_test_setup(fault_in_run, fake_reset),
+		cmocka_unit_test_setup(fault_in_destroy, fake_reset),
 		cmocka_unit_test_setup(fault_breaks_only_own_locks, fake_reset),
 	};
 

@@ -277,6 +277,26 @@ static void hlt_is_an_exit(void **state)
 	assert_int_equal(st->rip, 0x400001);
 }
 
+/* What user space must know after each exit is there without asking. */
+static void state_behind_the_exit(void **state)
+{
+	const struct mv_exit_state_t *page =
+		(const struct mv_exit_state_t *)(fake_shared + MV_EXIT_STATE_OFFSET);
+
+	(void)state;
+	HC(0, VS, REG_SET, id, mv_reg_t_cr8, 5);
+	HC(0, VS, REG_SET, id, mv_reg_t_rflags, 0x202);
+	st->shadow = 1;
+	run_until_interrupt();
+	assert_int_equal(page->rflags, 0x202);
+	assert_int_equal(page->cr8, 5);
+	assert_int_equal(page->apic_base, 0xFEE00900);
+	assert_int_equal(page->flags, MV_EXIT_STATE_SHADOW);
+	EXIT(.reason = MK_EXIT_HLT, .len = 1);
+	fake_run(id);
+	assert_int_equal(page->flags, 0);
+}
+
 /* After a triple fault the CPU is as after INIT. */
 static void shutdown_is_a_crash(void **state)
 {
@@ -433,6 +453,7 @@ int main(void)
 		cmocka_unit_test_setup(efer_of_guests, setup),
 		cmocka_unit_test_setup(xsetbv_of_guests, setup),
 		cmocka_unit_test_setup(hlt_is_an_exit, setup),
+		cmocka_unit_test_setup(state_behind_the_exit, setup),
 		cmocka_unit_test_setup(shutdown_is_a_crash, setup),
 		cmocka_unit_test_setup(refused_entry, setup),
 		cmocka_unit_test_setup(unknown_exits, setup),
