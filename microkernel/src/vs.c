@@ -156,6 +156,19 @@ s64 vs_create(u64 id, u64 space_id)
 	return rc;
 }
 
+static void unclaim(struct vs *vs)
+{
+	__atomic_store_n(&vs->busy, 0, __ATOMIC_RELEASE);
+}
+
+/* The CPU whose registers hold the FPU state of a VS that is claimed, or NULL. */
+static struct cpu *fpu_holder(const struct vs *vs)
+{
+	struct cpu *cpu = vs->cpu == VS_NO_CPU ? NULL : cpu_get(vs->cpu);
+
+	return cpu && __atomic_load_n(&cpu->fpu, __ATOMIC_ACQUIRE) == vs ? cpu : NULL;
+}
+
 /* Nobody can find the VS any more: its pages and its place in the space go. */
 static void release(struct vs *vs)
 {
@@ -186,6 +199,8 @@ s64 vs_destroy(u64 id)
 		rc = -ENOENT;
 	else if (vs && __atomic_exchange_n(&vs->busy, 1, __ATOMIC_ACQUIRE))
 		rc = -EBUSY;
+	else if (vs && fpu_holder(vs)) /* which will save it there when it runs root */
+		unclaim(vs);
 	else if (vs)
 		release(vs);
 	if (IS_DYING(table[id]) && epoch_passed(EPOCH_OF(table[id]))) {
@@ -199,15 +214,18 @@ s64 vs_destroy(u64 id)
 /* The VS, made busy so that no other CPU runs, reads or destroys it meanwhile. */
 static s64 claim(struct cpu *cpu, u64 id, struct vs **vs)
 {
+	struct cpu *holder;
+
 	*vs = lookup(id);
 	if (!*vs || (id < MK_GUEST_VS_FIRST && *vs != cpu->root_vs))
 		return -ENOENT;
-	return __atomic_exchange_n(&(*vs)->busy, 1, __ATOMIC_ACQUIRE) ? -EBUSY : 0;
-}
-
-static void unclaim(struct vs *vs)
-{
-	__atomic_store_n(&vs->busy, 0, __ATOMIC_RELEASE);
+	if (__atomic_exchange_n(&(*vs)->busy, 1, __ATOMIC_ACQUIRE))
+		return -EBUSY;
+	holder = fpu_holder(*vs);
+	if (!holder || holder == cpu)
+		return 0;
+	unclaim(*vs);
+	return -EBUSY;
 }
 
 s64 vs_run(struct cpu *cpu, u64 id)

@@ -10,10 +10,10 @@
 #define VS_NO_CPU ~0U
 
 struct vs {
+	struct space *space; /* first: a freed page's list link must not make it idle (busy) */
 	u32 id;
 	u32 busy; /* a CPU runs it; atomic */
 	u32 cpu;  /* it ran last on: VS_NO_CPU = nowhere yet */
-	struct space *space;
 	struct mk_state *state;
 	void *fpu;	/* XSAVE area, one page */
 	void *block;	/* the backend's: VMCB */
