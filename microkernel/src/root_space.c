@@ -126,11 +126,20 @@ static void scratch_copy(u64 gpa)
 
 s64 space_scratch_get(gpa_t gpa, spa_t *top)
 {
+	bool hidden;
+
 	if (!spin_trylock(&scratch.owner))
 		return -EBUSY;
 	spin_lock(&lock);
-	scratch_copy(gpa.v);
+	/* The page may be root's again, and its entry a large one that leads to no table. */
+	hidden = frame_is_hv(SPA(gpa.v));
+	if (hidden)
+		scratch_copy(gpa.v);
 	spin_unlock(&lock);
+	if (!hidden) {
+		space_scratch_put();
+		return -EBUSY;
+	}
 	memset(scratch.page, 0xFF, PAGE_4K);
 	space_scratch_add(gpa);
 	*top = SPA(hw_image_spa(scratch.table[3]));

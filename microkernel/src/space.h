@@ -55,7 +55,8 @@ bool space_map_device(gpa_t gpa);
 
 /*
  * A copy of root's tables in which the hidden page at gpa is a scratch page of ones that
- * may be written: for one instruction of root. There is one; -EBUSY while another CPU has it.
+ * may be written: for one instruction of root. There is one; -EBUSY: another CPU has it, or
+ * the page has just become root's.
  */
 s64 space_scratch_get(gpa_t gpa, spa_t *top);
 /* Shows one more hidden page so. False: it isn't in the same 2 MiB. */
