@@ -395,7 +395,8 @@ static void rep_outs_interrupted(void)
 		regs = kt_regs(&g.vcpu);
 		CHECK_EQ(regs.rcx, 4 - i);
 		CHECK_EQ(regs.rsi, DATA + 2 * i);
-		CHECK_EQ(regs.rip, i < 4 ? KT_CODE : KT_CODE + 3);
+		/* After the last one KVM has yet to find RCX to be 0. */
+		CHECK(regs.rip == KT_CODE || (i == 4 && regs.rip == KT_CODE + 3));
 	}
 	RUN(&g.vcpu, KVM_EXIT_HLT);
 }
