@@ -23,14 +23,14 @@ struct step {
 };
 
 static const struct step outs[] = {
-	{0x10, 1, 0x44},   {0x11, 2, 0x3344},   {0x12, 4, 0x11223344},
-	{0xff, 1, 0x44},   {0x1234, 1, 0x44},   {0x1234, 2, 0x3344},
-	{0x1234, 4, 0x11223344}, {0xffff, 1, 0x44}, {0, 4, 0x11223344},
+	{ 0x10, 1, 0x44 },	   { 0x11, 2, 0x3344 }, { 0x12, 4, 0x11223344 },
+	{ 0xff, 1, 0x44 },	   { 0x1234, 1, 0x44 }, { 0x1234, 2, 0x3344 },
+	{ 0x1234, 4, 0x11223344 }, { 0xffff, 1, 0x44 }, { 0, 4, 0x11223344 },
 };
 
 static const struct step ins[] = {
-	{0x20, 1, 0x81},   {0x21, 2, 0x8182},   {0x22, 4, 0x81828384},
-	{0x8765, 1, 0x01}, {0x8765, 2, 0x0102}, {0xfffc, 4, 0x01020304},
+	{ 0x20, 1, 0x81 },   { 0x21, 2, 0x8182 },   { 0x22, 4, 0x81828384 },
+	{ 0x8765, 1, 0x01 }, { 0x8765, 2, 0x0102 }, { 0xfffc, 4, 0x01020304 },
 };
 
 /* Let KVM finish the instruction of the last exit, without running the guest further. */
@@ -245,20 +245,20 @@ static void fields_rewritten(void)
 }
 
 static const struct kt_test tests[] = {
-	{"OUT in real mode", out_16},
-	{"OUT in 32-bit mode", out_32},
-	{"OUT in 64-bit mode", out_64},
-	{"IN in real mode", in_16},
-	{"IN in 32-bit mode", in_32},
-	{"IN in 64-bit mode", in_64},
-	{"RIP after OUT", rip_after_out},
-	{"RIP and RAX after IN", rip_after_in},
-	{"RIP moved by the user at an OUT", rip_moved_out},
-	{"RIP moved by the user at an IN", rip_moved_in},
-	{"registers changed by the user at an IN", rax_changed_at_in},
-	{"prefixes before OUT", prefixes},
-	{"a thousand OUTs", thousand_outs},
-	{"exit fields rewritten by the user", fields_rewritten},
+	{ "OUT in real mode", out_16 },
+	{ "OUT in 32-bit mode", out_32 },
+	{ "OUT in 64-bit mode", out_64 },
+	{ "IN in real mode", in_16 },
+	{ "IN in 32-bit mode", in_32 },
+	{ "IN in 64-bit mode", in_64 },
+	{ "RIP after OUT", rip_after_out },
+	{ "RIP and RAX after IN", rip_after_in },
+	{ "RIP moved by the user at an OUT", rip_moved_out },
+	{ "RIP moved by the user at an IN", rip_moved_in },
+	{ "registers changed by the user at an IN", rax_changed_at_in },
+	{ "prefixes before OUT", prefixes },
+	{ "a thousand OUTs", thousand_outs },
+	{ "exit fields rewritten by the user", fields_rewritten },
 };
 
 KT_MAIN(tests)

@@ -9,7 +9,7 @@
  */
 #include "kvmtest.h"
 
-#define DATA   0x20000UL
+#define DATA 0x20000UL
 #define READ_AHEAD 1024
 
 #define GUESTS(bits)                                                                               \
@@ -219,7 +219,7 @@ static void check_around(struct kt_guest *g, const struct plan *p)
 static void run_plan(struct kt_guest *g, const struct plan *p)
 {
 	kt_context("%s rcx=%llu index=0x%llx%s:", p->name, (unsigned long long)p->rcx,
-		(unsigned long long)p->index, p->down ? " down" : "");
+		   (unsigned long long)p->index, p->down ? " down" : "");
 	start(g, p);
 	if (p->in)
 		ins(g, p);
@@ -241,6 +241,8 @@ static void run_plans(const struct plan *plans, unsigned int count)
 		run_plan(&g, &plans[i]);
 }
 
+/* The lists read best one plan a line. */
+/* clang-format off */
 #define PLAN(mode_, code_, size_, ...) \
 	{.name = #code_, .mode = mode_, .code = {code_, code_##_end}, .size = size_, __VA_ARGS__}
 
@@ -334,6 +336,8 @@ CASE(override, PLAN(KT_REAL, fs_outsb_16, 1, .index = 0x80, R16),
      PLAN(KT_LONG64, fs_outsb_64, 1, .index = 0x80, .base = DATA),
      PLAN(KT_LONG64, rep_fs_outsw_64, 2, .index = 0x80, .rcx = 4, REP, .base = DATA))
 
+/* clang-format on */
+
 /* Only the segment that is named: DS has another base than FS here. */
 static void override_only(void)
 {
@@ -357,7 +361,7 @@ static void override_only(void)
 static void default_segments(void)
 {
 	struct kt_guest g = kt_guest(KT_REAL, CODE(outsb_16));
-	struct kvm_regs regs = {.rip = KT_CODE, .rflags = 2, .rsi = 0x10, .rdi = 0x20};
+	struct kvm_regs regs = { .rip = KT_CODE, .rflags = 2, .rsi = 0x10, .rdi = 0x20 };
 	struct kvm_sregs s = kt_sregs(&g.vcpu);
 
 	s.ds.base = 0x30000;
@@ -402,21 +406,21 @@ static void rep_outs_interrupted(void)
 }
 
 static const struct kt_test tests[] = {
-	{"single, real mode", singles_16},
-	{"single, 32-bit mode", singles_32},
-	{"single, 64-bit mode", singles_64},
-	{"REP OUTS, real mode", rep_outs_16},
-	{"REP OUTS, 32-bit mode", rep_outs_32},
-	{"REP OUTS, 64-bit mode", rep_outs_64},
-	{"REP INS, real mode", rep_ins_16},
-	{"REP INS, 32-bit mode", rep_ins_32},
-	{"REP INS, 64-bit mode", rep_ins_64},
-	{"the other address size", address_size},
-	{"16-bit index wraps", wraparound},
-	{"segment override", override},
-	{"segment override takes that segment only", override_only},
-	{"default segments", default_segments},
-	{"REP OUTS interrupted between elements", rep_outs_interrupted},
+	{ "single, real mode", singles_16 },
+	{ "single, 32-bit mode", singles_32 },
+	{ "single, 64-bit mode", singles_64 },
+	{ "REP OUTS, real mode", rep_outs_16 },
+	{ "REP OUTS, 32-bit mode", rep_outs_32 },
+	{ "REP OUTS, 64-bit mode", rep_outs_64 },
+	{ "REP INS, real mode", rep_ins_16 },
+	{ "REP INS, 32-bit mode", rep_ins_32 },
+	{ "REP INS, 64-bit mode", rep_ins_64 },
+	{ "the other address size", address_size },
+	{ "16-bit index wraps", wraparound },
+	{ "segment override", override },
+	{ "segment override takes that segment only", override_only },
+	{ "default segments", default_segments },
+	{ "REP OUTS interrupted between elements", rep_outs_interrupted },
 };
 
 KT_MAIN(tests)

@@ -25,7 +25,7 @@ int kt_open(void)
 
 struct kt_vm kt_vm_create(void)
 {
-	struct kt_vm vm = {.kvm = kt_open()};
+	struct kt_vm vm = { .kvm = kt_open() };
 
 	vm.fd = ioctl(vm.kvm, KVM_CREATE_VM, 0);
 	REQUIRE(vm.fd >= 0);
@@ -127,7 +127,7 @@ static struct kvm_segment flat(uint16_t selector, uint8_t type, bool big, bool l
 
 static struct kvm_segment real_segment(uint8_t type)
 {
-	return (struct kvm_segment){.limit = 0xffff, .type = type, .present = 1, .s = 1};
+	return (struct kvm_segment){ .limit = 0xffff, .type = type, .present = 1, .s = 1 };
 }
 
 static void set_segments(struct kvm_sregs *s, struct kvm_segment code, struct kvm_segment data)
@@ -163,7 +163,7 @@ static void long_mode(struct kvm_sregs *s, uint8_t *mem)
 
 void kt_start(const struct kt_vcpu *vcpu, void *mem, enum kt_mode mode, uint64_t rip)
 {
-	struct kvm_regs regs = {.rip = rip, .rsp = GUEST_STACK, .rflags = 2};
+	struct kvm_regs regs = { .rip = rip, .rsp = GUEST_STACK, .rflags = 2 };
 	struct kvm_sregs s = kt_sregs(vcpu);
 
 	s.cr0 = 0x30;
@@ -198,7 +198,7 @@ void kt_guest_load(struct kt_guest *guest, enum kt_mode mode, struct kt_code cod
 
 struct kt_guest kt_guest(enum kt_mode mode, struct kt_code code)
 {
-	struct kt_guest guest = {.vm = kt_vm_create()};
+	struct kt_guest guest = { .vm = kt_vm_create() };
 
 	guest.mem = kt_memory(&guest.vm, 0, 0, KT_GUEST_SIZE);
 	guest.vcpu = kt_vcpu_create(&guest.vm, 0);

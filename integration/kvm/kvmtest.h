@@ -23,7 +23,7 @@
 #include <unistd.h>
 
 #define KT_PAGE 4096UL
-#define KT_MIB  (1UL << 20)
+#define KT_MIB (1UL << 20)
 #define KT_LEN(a) (sizeof(a) / sizeof((a)[0]))
 
 struct kt_test {
@@ -129,7 +129,7 @@ struct kt_code {
 };
 
 #define GUEST(name) extern const uint8_t name[], name##_end[]
-#define CODE(name) ((struct kt_code){name, name##_end})
+#define CODE(name) ((struct kt_code){ name, name##_end })
 
 static inline size_t kt_code_size(struct kt_code code)
 {
@@ -139,7 +139,7 @@ static inline size_t kt_code_size(struct kt_code code)
 enum kt_mode { KT_REAL, KT_PROT32, KT_LONG64 };
 
 /* Page tables of KT_LONG64: identity map of the first 8 GiB, in 2 MiB pages, made by kt_start. */
-#define KT_TABLES     0x10000UL
+#define KT_TABLES 0x10000UL
 #define KT_MAPPED_GIB 8
 
 /* Put the vCPU into a mode with flat segments, RIP at rip, RSP at 0x8000, IF clear. */

@@ -110,7 +110,7 @@ static pid_t victim(volatile uint64_t **counter, size_t extra)
 	REQUIRE(pid >= 0);
 	if (pid == 0) {
 		struct kt_vm vm = kt_vm_create();
-		struct kt_guest g = {.vm = vm, .vcpu = kt_vcpu_create(&vm, 0)};
+		struct kt_guest g = { .vm = vm, .vcpu = kt_vcpu_create(&vm, 0) };
 
 		g.mem = (uint8_t *)shared;
 		REQUIRE(kt_slot(&vm, 0, 0, KT_GUEST_SIZE, shared) == 0);
@@ -210,7 +210,7 @@ static void vms_at_once(void)
 static void vcpus_at_once(void)
 {
 	struct kt_guest g = kt_guest(KT_LONG64, CODE(one_halt));
-	struct kt_vcpu vcpu[16] = {g.vcpu};
+	struct kt_vcpu vcpu[16] = { g.vcpu };
 
 	for (unsigned int i = 1; i < KT_LEN(vcpu); i++)
 		vcpu[i] = kt_vcpu_create(&g.vm, i);
@@ -226,10 +226,12 @@ static void vcpus_at_once(void)
 
 static void send_fd(int socket, int fd)
 {
-	char byte = 'f', control[CMSG_SPACE(sizeof(int))] = {0};
-	struct iovec iov = {&byte, 1};
-	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control,
-			     .msg_controllen = sizeof(control)};
+	char byte = 'f', control[CMSG_SPACE(sizeof(int))] = { 0 };
+	struct iovec iov = { &byte, 1 };
+	struct msghdr msg = { .msg_iov = &iov,
+			      .msg_iovlen = 1,
+			      .msg_control = control,
+			      .msg_controllen = sizeof(control) };
 	struct cmsghdr *header = CMSG_FIRSTHDR(&msg);
 
 	header->cmsg_level = SOL_SOCKET;
@@ -242,9 +244,11 @@ static void send_fd(int socket, int fd)
 static int receive_fd(int socket)
 {
 	char byte, control[CMSG_SPACE(sizeof(int))];
-	struct iovec iov = {&byte, 1};
-	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control,
-			     .msg_controllen = sizeof(control)};
+	struct iovec iov = { &byte, 1 };
+	struct msghdr msg = { .msg_iov = &iov,
+			      .msg_iovlen = 1,
+			      .msg_control = control,
+			      .msg_controllen = sizeof(control) };
 	int fd;
 
 	REQUIRE(recvmsg(socket, &msg, 0) == 1);
@@ -328,18 +332,18 @@ static void two_gib(void)
 }
 
 static const struct kt_test tests[] = {
-	{"the VM closed before the vCPU", vm_closed_first},
-	{"the vCPU closed before the VM", vcpu_closed_first},
-	{"duplicated fds", duplicates},
-	{"closed while running", closed_while_running},
-	{"killed while running", killed_while_running},
-	{"killed while running frees the memory", killed_frees_memory},
-	{"a hundred VMs, one after the other", hundred_vms},
-	{"sixteen VMs at once", vms_at_once},
-	{"sixteen vCPUs in turn", vcpus_at_once},
-	{"fds passed to another process", passed_to_parent},
-	{"fds passed through a socket", passed_to_self},
-	{"2 GiB on transparent huge pages", two_gib},
+	{ "the VM closed before the vCPU", vm_closed_first },
+	{ "the vCPU closed before the VM", vcpu_closed_first },
+	{ "duplicated fds", duplicates },
+	{ "closed while running", closed_while_running },
+	{ "killed while running", killed_while_running },
+	{ "killed while running frees the memory", killed_frees_memory },
+	{ "a hundred VMs, one after the other", hundred_vms },
+	{ "sixteen VMs at once", vms_at_once },
+	{ "sixteen vCPUs in turn", vcpus_at_once },
+	{ "fds passed to another process", passed_to_parent },
+	{ "fds passed through a socket", passed_to_self },
+	{ "2 GiB on transparent huge pages", two_gib },
 };
 
 KT_MAIN(tests)

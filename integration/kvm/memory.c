@@ -20,7 +20,7 @@ static struct kt_guest guest(void)
 /* First, middle and last page, both ways. */
 static void use(struct kt_guest *g, uint8_t *mem, size_t size)
 {
-	size_t places[] = {0, size / 2 & ~(KT_PAGE - 1), size - KT_PAGE};
+	size_t places[] = { 0, size / 2 & ~(KT_PAGE - 1), size - KT_PAGE };
 
 	for (unsigned int i = 0; i < KT_LEN(places); i++) {
 		uint64_t *host = (uint64_t *)(mem + places[i]);
@@ -373,30 +373,30 @@ static void own_run_page(void)
 }
 
 static const struct kt_test tests[] = {
-	{"anonymous", anonymous},
-	{"anonymous, shared", anonymous_shared},
-	{"anonymous, populated", populated},
-	{"anonymous, locked", locked},
-	{"transparent huge pages", transparent_huge},
-	{"transparent huge pages, shifted", transparent_huge_shifted},
-	{"huge pages", huge_pages},
-	{"memfd, shared", memfd_shared},
-	{"memfd, private", memfd_private},
-	{"a private file", private_file},
-	{"several kinds in one slot", patchwork},
-	{"fork: parent and guest stay together", forks},
-	{"fork with huge pages", forks_huge},
-	{"unmapped under the VM", unmapped},
-	{"dropped under the VM", dropped},
-	{"truncated under the VM", truncated},
-	{"beyond the end of a file", truncated_before},
-	{"not mapped at all", never_mapped},
-	{"a hole in the middle", half_mapped},
-	{"without the rights", no_rights},
-	{"64 GiB without rights", enormous},
-	{"video memory by /dev/mem", video_memory},
-	{"the vDSO and its data", vdso},
-	{"the vCPU's own kvm_run", own_run_page},
+	{ "anonymous", anonymous },
+	{ "anonymous, shared", anonymous_shared },
+	{ "anonymous, populated", populated },
+	{ "anonymous, locked", locked },
+	{ "transparent huge pages", transparent_huge },
+	{ "transparent huge pages, shifted", transparent_huge_shifted },
+	{ "huge pages", huge_pages },
+	{ "memfd, shared", memfd_shared },
+	{ "memfd, private", memfd_private },
+	{ "a private file", private_file },
+	{ "several kinds in one slot", patchwork },
+	{ "fork: parent and guest stay together", forks },
+	{ "fork with huge pages", forks_huge },
+	{ "unmapped under the VM", unmapped },
+	{ "dropped under the VM", dropped },
+	{ "truncated under the VM", truncated },
+	{ "beyond the end of a file", truncated_before },
+	{ "not mapped at all", never_mapped },
+	{ "a hole in the middle", half_mapped },
+	{ "without the rights", no_rights },
+	{ "64 GiB without rights", enormous },
+	{ "video memory by /dev/mem", video_memory },
+	{ "the vDSO and its data", vdso },
+	{ "the vCPU's own kvm_run", own_run_page },
 };
 
 KT_MAIN(tests)

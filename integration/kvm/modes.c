@@ -48,8 +48,8 @@ TRY(outs);
 TRY(ins);
 
 #define HANDLERS 0x4000UL
-#define IDT      0x6000UL
-#define GDT      0x7000UL
+#define IDT 0x6000UL
+#define GDT 0x7000UL
 
 enum { DE = 0, BP = 3, UD = 6, GP = 13, PF = 14, NONE = -1 };
 
@@ -148,12 +148,13 @@ static void give_idt(struct kt_guest *g)
 
 	memcpy(g->mem + HANDLERS, handlers, kt_code_size(CODE(handlers)));
 	for (unsigned int i = 0; i < 32; i++)
-		idt[i] = (struct gate){.low = (uint16_t)(HANDLERS + 16 * i), .selector = 8,
-				       .flags = 0x8e00};
+		idt[i] = (struct gate){ .low = (uint16_t)(HANDLERS + 16 * i),
+					.selector = 8,
+					.flags = 0x8e00 };
 	gdt[1] = 0x00af9b000000ffff;
 	gdt[2] = 0x00cf93000000ffff;
-	s.idt = (struct kvm_dtable){.base = IDT, .limit = 32 * sizeof(struct gate) - 1};
-	s.gdt = (struct kvm_dtable){.base = GDT, .limit = 23};
+	s.idt = (struct kvm_dtable){ .base = IDT, .limit = 32 * sizeof(struct gate) - 1 };
+	s.gdt = (struct kvm_dtable){ .base = GDT, .limit = 23 };
 	REQUIRE(ioctl(g->vcpu.fd, KVM_SET_SREGS, &s) == 0);
 }
 
@@ -183,7 +184,10 @@ struct attempt {
 	int vector;
 };
 
-#define ATTEMPT(name, rax, vector) {#name, {try_##name, try_##name##_end}, rax, vector}
+#define ATTEMPT(name, rax, vector)                                                                 \
+	{                                                                                          \
+#name, { try_##name, try_##name##_end }, rax, vector                               \
+	}
 
 static void check_attempts(const struct attempt *list, unsigned int count)
 {
@@ -196,8 +200,7 @@ static void check_attempts(const struct attempt *list, unsigned int count)
 		vector = exception_of(&g, list[i].code, list[i].rax, 0);
 
 		if (vector != list[i].vector)
-			kt_fail(__FILE__, __LINE__, "exception %d, not %d", vector,
-				list[i].vector);
+			kt_fail(__FILE__, __LINE__, "exception %d, not %d", vector, list[i].vector);
 	}
 }
 
@@ -325,11 +328,10 @@ static void vmmcall_from_guest(void)
 static void harmless(void)
 {
 	static const struct attempt list[] = {
-		ATTEMPT(invd, 0, NONE), ATTEMPT(wbinvd, 0, NONE), ATTEMPT(pause, 0, NONE),
-		ATTEMPT(clts, 0, NONE), ATTEMPT(invlpg, 0, NONE), ATTEMPT(cr8, 5, NONE),
-		ATTEMPT(lmsw, 0x31, NONE), ATTEMPT(dr, 0x1234, NONE),
-		ATTEMPT(monitor, 0, NONE), ATTEMPT(mwait, 0, NONE),
-		ATTEMPT(xsetbv, 0, UD), /* CR4.OSXSAVE is clear */
+		ATTEMPT(invd, 0, NONE),	   ATTEMPT(wbinvd, 0, NONE),  ATTEMPT(pause, 0, NONE),
+		ATTEMPT(clts, 0, NONE),	   ATTEMPT(invlpg, 0, NONE),  ATTEMPT(cr8, 5, NONE),
+		ATTEMPT(lmsw, 0x31, NONE), ATTEMPT(dr, 0x1234, NONE), ATTEMPT(monitor, 0, NONE),
+		ATTEMPT(mwait, 0, NONE),   ATTEMPT(xsetbv, 0, UD), /* CR4.OSXSAVE is clear */
 	};
 
 	check_attempts(list, KT_LEN(list));
@@ -387,7 +389,7 @@ static void cr8_reaches_user(void)
 
 static void unknown_msr(void)
 {
-	static const uint32_t unknown[] = {0x12345678, 0xc0001234, 0x4fff, 0xffffffff};
+	static const uint32_t unknown[] = { 0x12345678, 0xc0001234, 0x4fff, 0xffffffff };
 	struct kt_guest g = kt_guest(KT_LONG64, CODE(tsc));
 
 	for (unsigned int i = 0; i < KT_LEN(unknown); i++) {
@@ -432,10 +434,11 @@ static void msrs_of_the_machine(void)
 {
 	static const uint32_t msrs[] = {
 		0xc0010117, 0xc0010114, 0xc0010111, 0xc0010112, 0xc0010113, 0xc0010010, 0xc0010015,
-		0xc0010016, 0xc0010018, 0xc0010118, 0xc0010119, 0x1b, 0x8b, 0x17a, 0x17b, 0x1a0,
-		0x1d9, 0x277, 0x200, 0x201, 0x250, 0x2ff, 0x400, 0x401, 0x6e0, 0xc0000103,
+		0xc0010016, 0xc0010018, 0xc0010118, 0xc0010119, 0x1b,	    0x8b,	0x17a,
+		0x17b,	    0x1a0,	0x1d9,	    0x277,	0x200,	    0x201,	0x250,
+		0x2ff,	    0x400,	0x401,	    0x6e0,	0xc0000103,
 	};
-	static const uint64_t values[] = {0, 0xffffffff, 0x2000};
+	static const uint64_t values[] = { 0, 0xffffffff, 0x2000 };
 	struct kt_guest g = kt_guest(KT_LONG64, CODE(tsc));
 
 	for (unsigned int i = 0; i < KT_LEN(msrs) * KT_LEN(values); i++) {
@@ -482,26 +485,26 @@ static void tsc_goes_up(void)
 }
 
 static const struct kt_test tests[] = {
-	{"real, protected and 64-bit mode by itself", all_modes_by_itself},
-	{"protected mode and back", protected_and_back},
-	{"32-bit paging without PAE", paging_without_pae},
-	{"exceptions reach the guest's IDT", exceptions},
-	{"page fault: CR2 and error code", page_fault_address},
-	{"exceptions in real mode", exceptions_in_real_mode},
-	{"page fault of REP OUTS", fault_of_outs},
-	{"page fault of REP INS", fault_of_ins},
-	{"SVM instructions are undefined", svm_instructions},
-	{"VMMCALL with an unknown number", vmmcall_from_guest},
-	{"instructions that are harmless", harmless},
-	{"control registers take what is valid", control_registers},
-	{"control registers refuse what is not", control_registers_refused},
-	{"CR8 is seen by the user", cr8_reaches_user},
-	{"an unknown MSR gives #GP", unknown_msr},
-	{"MSRs of bases and EFER", base_msrs},
-	{"EFER.SVME is refused", no_nested_svm},
-	{"MSRs that belong to the machine", msrs_of_the_machine},
-	{"CPUID by default", cpuid_by_default},
-	{"TSC goes up", tsc_goes_up},
+	{ "real, protected and 64-bit mode by itself", all_modes_by_itself },
+	{ "protected mode and back", protected_and_back },
+	{ "32-bit paging without PAE", paging_without_pae },
+	{ "exceptions reach the guest's IDT", exceptions },
+	{ "page fault: CR2 and error code", page_fault_address },
+	{ "exceptions in real mode", exceptions_in_real_mode },
+	{ "page fault of REP OUTS", fault_of_outs },
+	{ "page fault of REP INS", fault_of_ins },
+	{ "SVM instructions are undefined", svm_instructions },
+	{ "VMMCALL with an unknown number", vmmcall_from_guest },
+	{ "instructions that are harmless", harmless },
+	{ "control registers take what is valid", control_registers },
+	{ "control registers refuse what is not", control_registers_refused },
+	{ "CR8 is seen by the user", cr8_reaches_user },
+	{ "an unknown MSR gives #GP", unknown_msr },
+	{ "MSRs of bases and EFER", base_msrs },
+	{ "EFER.SVME is refused", no_nested_svm },
+	{ "MSRs that belong to the machine", msrs_of_the_machine },
+	{ "CPUID by default", cpuid_by_default },
+	{ "TSC goes up", tsc_goes_up },
 };
 
 KT_MAIN(tests)

@@ -16,7 +16,7 @@ GUEST(peek_poke);
 /* One access; what KVM_RUN gave: 0 with run->exit_reason set, or -1 and errno. */
 static inline int peek_try(struct kt_guest *g, uint64_t entry, uint64_t gpa, uint64_t value)
 {
-	struct kvm_regs regs = {.rip = entry, .rflags = 2, .rbx = gpa, .rax = value};
+	struct kvm_regs regs = { .rip = entry, .rflags = 2, .rbx = gpa, .rax = value };
 
 	kt_set_regs(&g->vcpu, &regs);
 	return ioctl(g->vcpu.fd, KVM_RUN, 0);
@@ -24,7 +24,7 @@ static inline int peek_try(struct kt_guest *g, uint64_t entry, uint64_t gpa, uin
 
 static inline void peek_must(struct kt_guest *g, uint64_t entry, uint64_t gpa, uint64_t value)
 {
-	struct kvm_regs regs = {.rip = entry, .rflags = 2, .rbx = gpa, .rax = value};
+	struct kvm_regs regs = { .rip = entry, .rflags = 2, .rbx = gpa, .rax = value };
 
 	kt_set_regs(&g->vcpu, &regs);
 	kt_run(&g->vcpu, KVM_EXIT_HLT);
@@ -36,7 +36,7 @@ static inline uint64_t peek_read(struct kt_guest *g, uint64_t gpa)
 	return kt_regs(&g->vcpu).rax;
 }
 
-#define PEEK(g, gpa)       (kt_at(__FILE__, __LINE__), peek_read(g, gpa))
+#define PEEK(g, gpa) (kt_at(__FILE__, __LINE__), peek_read(g, gpa))
 #define POKE(g, gpa, data) (kt_at(__FILE__, __LINE__), peek_must(g, POKE_ENTRY, gpa, data))
 
 /*

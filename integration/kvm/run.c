@@ -119,8 +119,8 @@ static void on_alarm(int signal)
 
 static void timer(int microseconds, bool again, int flags)
 {
-	struct sigaction action = {.sa_handler = on_alarm, .sa_flags = flags};
-	struct itimerval value = {.it_value = {.tv_usec = microseconds}};
+	struct sigaction action = { .sa_handler = on_alarm, .sa_flags = flags };
+	struct itimerval value = { .it_value = { .tv_usec = microseconds } };
 
 	if (again)
 		value.it_interval = value.it_value;
@@ -187,7 +187,7 @@ static void *kick(void *arg)
 static void signal_from_thread(void)
 {
 	struct kt_guest g = kt_guest(KT_LONG64, CODE(spin_count));
-	struct kicker k = {.target = pthread_self(), .progress = (uint64_t *)(g.mem + 0x7000)};
+	struct kicker k = { .target = pthread_self(), .progress = (uint64_t *)(g.mem + 0x7000) };
 	pthread_t thread;
 
 	signal(SIGUSR1, ignore);
@@ -274,7 +274,7 @@ static void read_from_nowhere(void)
 /* As it comes from KVM_CREATE_VCPU, without a register set, a vCPU starts below 4 GiB. */
 static void reset_vector(void)
 {
-	static const uint8_t code[] = {0xb0, 0x5a, 0xe6, 0x80, 0xf4}; /* mov al; out; hlt */
+	static const uint8_t code[] = { 0xb0, 0x5a, 0xe6, 0x80, 0xf4 }; /* mov al; out; hlt */
 	struct kt_vm vm = kt_vm_create();
 	struct kt_vcpu vcpu = kt_vcpu_create(&vm, 0);
 	uint8_t *rom = kt_memory(&vm, 0, 0xffff0000, 0x10000);
@@ -352,25 +352,25 @@ static void scribbled_run(void)
 }
 
 static const struct kt_test tests[] = {
-	{"HLT in real mode", halt},
-	{"HLT in 64-bit mode", halt_64},
-	{"kvm_run tells IF, CR8 and the APIC base", halt_if_flag},
-	{"SHUTDOWN from real mode", triple_fault_16},
-	{"SHUTDOWN from 32-bit mode", triple_fault_32},
-	{"SHUTDOWN from 64-bit mode", triple_fault_64},
-	{"immediate_exit", immediate_exit},
-	{"a signal ends KVM_RUN", signal_plain},
-	{"a signal with SA_RESTART ends KVM_RUN", signal_restart},
-	{"a blocked signal does not", signal_blocked},
-	{"a signal from another thread", signal_from_thread},
-	{"a timer storm changes no result", timer_storm},
-	{"FAIL_ENTRY", fail_entry},
-	{"code where no memory is", fetch_from_nowhere},
-	{"data where no memory is", read_from_nowhere},
-	{"from the reset vector", reset_vector},
-	{"the reset vector where no memory is", run_without_firmware},
-	{"a VM without memory", run_without_memory},
-	{"kvm_run scribbled over while running", scribbled_run},
+	{ "HLT in real mode", halt },
+	{ "HLT in 64-bit mode", halt_64 },
+	{ "kvm_run tells IF, CR8 and the APIC base", halt_if_flag },
+	{ "SHUTDOWN from real mode", triple_fault_16 },
+	{ "SHUTDOWN from 32-bit mode", triple_fault_32 },
+	{ "SHUTDOWN from 64-bit mode", triple_fault_64 },
+	{ "immediate_exit", immediate_exit },
+	{ "a signal ends KVM_RUN", signal_plain },
+	{ "a signal with SA_RESTART ends KVM_RUN", signal_restart },
+	{ "a blocked signal does not", signal_blocked },
+	{ "a signal from another thread", signal_from_thread },
+	{ "a timer storm changes no result", timer_storm },
+	{ "FAIL_ENTRY", fail_entry },
+	{ "code where no memory is", fetch_from_nowhere },
+	{ "data where no memory is", read_from_nowhere },
+	{ "from the reset vector", reset_vector },
+	{ "the reset vector where no memory is", run_without_firmware },
+	{ "a VM without memory", run_without_memory },
+	{ "kvm_run scribbled over while running", scribbled_run },
 };
 
 KT_MAIN(tests)

@@ -190,7 +190,7 @@ static void neighbours(void)
 
 static void high_addresses(void)
 {
-	static const uint64_t gpas[] = {0xfffff000, 0x100000000, 0x123456000, 0x1fffff000};
+	static const uint64_t gpas[] = { 0xfffff000, 0x100000000, 0x123456000, 0x1fffff000 };
 	struct kt_guest g = kt_guest(KT_LONG64, CODE(peek_poke));
 
 	for (unsigned int i = 0; i < KT_LEN(gpas); i++) {
@@ -207,8 +207,8 @@ static void high_addresses(void)
 static void nothing_of_the_host(void)
 {
 	static const uint64_t gpas[] = {
-		KT_GUEST_SIZE, 0x1000000, 0x7fe00000, 0xb0000000, 0xe0000000, 0xfec00000,
-		0xfed00000, 0xfee00000, 0xfee00020, 0xfffc0000, 0x100000000, 0x13ffff000,
+		KT_GUEST_SIZE, 0x1000000,  0x7fe00000, 0xb0000000, 0xe0000000,	0xfec00000,
+		0xfed00000,    0xfee00000, 0xfee00020, 0xfffc0000, 0x100000000, 0x13ffff000,
 	};
 	struct kt_guest g = kt_guest(KT_LONG64, CODE(peek_poke));
 
@@ -300,7 +300,7 @@ static void replaced(void)
 static void late_memory(void)
 {
 	struct kt_vm vm = kt_vm_create();
-	struct kt_guest g = {.vm = vm, .vcpu = kt_vcpu_create(&vm, 0)};
+	struct kt_guest g = { .vm = vm, .vcpu = kt_vcpu_create(&vm, 0) };
 
 	g.mem = kt_memory(&vm, 5, 0, KT_GUEST_SIZE);
 	kt_guest_load(&g, KT_LONG64, CODE(mark_one));
@@ -324,26 +324,26 @@ static void create_delete_loop(void)
 }
 
 static const struct kt_test tests[] = {
-	{"misaligned", misaligned},
-	{"addresses that wrap around or are too high", wraps_around},
-	{"addresses of the kernel", kernel_address},
-	{"slot numbers", slot_numbers},
-	{"flags", unknown_flags},
-	{"overlap", overlap},
-	{"what may be changed of a slot", changes},
-	{"deleting what is not there", delete_nothing},
-	{"many slots", many_slots},
-	{"host and guest see each other's writes", both_see_both},
-	{"an access over two slots", neighbours},
-	{"high guest addresses", high_addresses},
-	{"nothing of the host is visible", nothing_of_the_host},
-	{"the same memory in several slots", alias},
-	{"the same memory in two VMs", two_vms_one_memory},
-	{"a deleted slot is gone", deleted},
-	{"a moved slot", moved},
-	{"memory exchanged under the guest", replaced},
-	{"memory given after the vCPU", late_memory},
-	{"create and delete in a loop", create_delete_loop},
+	{ "misaligned", misaligned },
+	{ "addresses that wrap around or are too high", wraps_around },
+	{ "addresses of the kernel", kernel_address },
+	{ "slot numbers", slot_numbers },
+	{ "flags", unknown_flags },
+	{ "overlap", overlap },
+	{ "what may be changed of a slot", changes },
+	{ "deleting what is not there", delete_nothing },
+	{ "many slots", many_slots },
+	{ "host and guest see each other's writes", both_see_both },
+	{ "an access over two slots", neighbours },
+	{ "high guest addresses", high_addresses },
+	{ "nothing of the host is visible", nothing_of_the_host },
+	{ "the same memory in several slots", alias },
+	{ "the same memory in two VMs", two_vms_one_memory },
+	{ "a deleted slot is gone", deleted },
+	{ "a moved slot", moved },
+	{ "memory exchanged under the guest", replaced },
+	{ "memory given after the vCPU", late_memory },
+	{ "create and delete in a loop", create_delete_loop },
 };
 
 KT_MAIN(tests)

@@ -76,7 +76,7 @@ static int run_with_fpu(int fd, const struct fxsave *in, struct fxsave *out)
 
 static void host_pattern(struct fxsave *f, uint64_t seed)
 {
-	*f = (struct fxsave){.fcw = 0x037f, .ftw = 0xff, .mxcsr = 0x1f80};
+	*f = (struct fxsave){ .fcw = 0x037f, .ftw = 0xff, .mxcsr = 0x1f80 };
 	for (unsigned int i = 0; i < 16; i++) {
 		f->xmm[i][0] = seed + i;
 		f->xmm[i][1] = ~seed - i;
@@ -230,7 +230,7 @@ static void host_bases(void)
 
 		RUN(&g.vcpu, KVM_EXIT_IO);
 		CHECK_EQ(thread_local, 0x7e57 + i); /* by FS */
-		thread_local++;
+		thread_local ++;
 		CHECK(getppid() > 0); /* by SYSCALL and the kernel's GS */
 		CHECK_EQ(kt_sregs(&g.vcpu).fs.base, 0x11111000);
 		CHECK_EQ(kt_sregs(&g.vcpu).gs.base, 0x33333000);
@@ -247,7 +247,7 @@ static void host_selectors(void)
 {
 	struct kt_guest g = kt_guest(KT_LONG64, CODE(bases));
 	uint64_t cell = 0xce11;
-	uint64_t before[4] = {0}, after[4] = {0}, got;
+	uint64_t before[4] = { 0 }, after[4] = { 0 }, got;
 
 	__asm__ volatile("mov %%ds, %0; mov %%es, %1; mov %%fs, %2; mov %%gs, %3"
 			 : "=r"(before[0]), "=r"(before[1]), "=r"(before[2]), "=r"(before[3]));
@@ -300,14 +300,14 @@ static void xcr0_kept_apart(void)
 }
 
 static const struct kt_test tests[] = {
-	{"FPU and SSE of guest and host", fpu_kept_apart},
-	{"FPU and SSE of two vCPUs in one thread", fpu_of_two_vcpus},
-	{"FPU and SSE of a new vCPU", fpu_of_new_vcpu},
-	{"XCR0 of guest and host", xcr0_kept_apart},
-	{"debug registers of the guest", guest_debug_registers},
-	{"debug registers of the host", host_debug_registers},
-	{"segment bases and system-call MSRs", host_bases},
-	{"selectors and GS base of the host", host_selectors},
+	{ "FPU and SSE of guest and host", fpu_kept_apart },
+	{ "FPU and SSE of two vCPUs in one thread", fpu_of_two_vcpus },
+	{ "FPU and SSE of a new vCPU", fpu_of_new_vcpu },
+	{ "XCR0 of guest and host", xcr0_kept_apart },
+	{ "debug registers of the guest", guest_debug_registers },
+	{ "debug registers of the host", host_debug_registers },
+	{ "segment bases and system-call MSRs", host_bases },
+	{ "selectors and GS base of the host", host_selectors },
 };
 
 KT_MAIN(tests)

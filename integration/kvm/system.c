@@ -63,7 +63,7 @@ static void capabilities_base(void)
 
 static void capabilities_unknown(void)
 {
-	static const unsigned long unknown[] = {5, 999, 0x7fffffff, 0xffffffff, ~0UL, 1UL << 63};
+	static const unsigned long unknown[] = { 5, 999, 0x7fffffff, 0xffffffff, ~0UL, 1UL << 63 };
 	struct kt_vm vm = kt_vm_create();
 
 	for (unsigned int i = 0; i < KT_LEN(unknown); i++) {
@@ -74,8 +74,9 @@ static void capabilities_unknown(void)
 
 static void capabilities_foreign(void)
 {
-	static const int foreign[] = {KVM_CAP_ARM_PSCI, KVM_CAP_ARM_VM_IPA_SIZE, KVM_CAP_S390_UCONTROL,
-				      KVM_CAP_PPC_SMT, KVM_CAP_MIPS_TE, KVM_CAP_ONE_REG};
+	static const int foreign[] = { KVM_CAP_ARM_PSCI,      KVM_CAP_ARM_VM_IPA_SIZE,
+				       KVM_CAP_S390_UCONTROL, KVM_CAP_PPC_SMT,
+				       KVM_CAP_MIPS_TE,	      KVM_CAP_ONE_REG };
 	struct kt_vm vm = kt_vm_create();
 
 	for (unsigned int i = 0; i < KT_LEN(foreign); i++)
@@ -89,8 +90,8 @@ static void capabilities_same_on_vm(void)
 	for (int i = 0; i < 300; i++) {
 		CHECK(cap(vm.kvm, i) >= 0);
 		if (cap(vm.fd, i) != cap(vm.kvm, i))
-			kt_fail(__FILE__, __LINE__, "capability %d: %d on the system, %d on a VM", i,
-				cap(vm.kvm, i), cap(vm.fd, i));
+			kt_fail(__FILE__, __LINE__, "capability %d: %d on the system, %d on a VM",
+				i, cap(vm.kvm, i), cap(vm.fd, i));
 	}
 }
 
@@ -186,7 +187,7 @@ static void misplaced_calls(void)
 
 static void create_vm_types(void)
 {
-	static const unsigned long bad[] = {1, 2, 0x80000000, 1UL << 32, ~0UL};
+	static const unsigned long bad[] = { 1, 2, 0x80000000, 1UL << 32, ~0UL };
 	int kvm = kt_open();
 	int fd = ioctl(kvm, KVM_CREATE_VM, 0);
 
@@ -229,7 +230,7 @@ static void read_and_write(void)
 {
 	struct kt_vm vm = kt_vm_create();
 	struct kt_vcpu vcpu = kt_vcpu_create(&vm, 0);
-	int fds[] = {vm.kvm, vm.fd, vcpu.fd};
+	int fds[] = { vm.kvm, vm.fd, vcpu.fd };
 	char byte = 0;
 
 	for (unsigned int i = 0; i < KT_LEN(fds); i++) {
@@ -349,25 +350,25 @@ static void foreign_process(void)
 }
 
 static const struct kt_test tests[] = {
-	{"API version", api_version},
-	{"mmap size", mmap_size},
-	{"open flags", open_flags},
-	{"capabilities that everything has", capabilities_base},
-	{"unknown capabilities are 0", capabilities_unknown},
-	{"capabilities of other architectures are 0", capabilities_foreign},
-	{"capabilities are the same on system and VM", capabilities_same_on_vm},
-	{"calls are known as the capabilities say", capability_calls},
-	{"unknown calls", unknown_calls},
-	{"calls on the wrong fd", misplaced_calls},
-	{"CREATE_VM refuses unknown types", create_vm_types},
-	{"VM and vCPU fds are close-on-exec", close_on_exec},
-	{"names of the fds in /proc", names_in_proc},
-	{"read and write are refused", read_and_write},
-	{"system and VM fds can't be mapped", mmap_others},
-	{"vCPU mapping: size and end", mmap_vcpu},
-	{"vCPU mapping outlives the fds", mmap_outlives_fds},
-	{"vCPU mapping starts zeroed", run_page_is_clean},
-	{"another process gets EIO", foreign_process},
+	{ "API version", api_version },
+	{ "mmap size", mmap_size },
+	{ "open flags", open_flags },
+	{ "capabilities that everything has", capabilities_base },
+	{ "unknown capabilities are 0", capabilities_unknown },
+	{ "capabilities of other architectures are 0", capabilities_foreign },
+	{ "capabilities are the same on system and VM", capabilities_same_on_vm },
+	{ "calls are known as the capabilities say", capability_calls },
+	{ "unknown calls", unknown_calls },
+	{ "calls on the wrong fd", misplaced_calls },
+	{ "CREATE_VM refuses unknown types", create_vm_types },
+	{ "VM and vCPU fds are close-on-exec", close_on_exec },
+	{ "names of the fds in /proc", names_in_proc },
+	{ "read and write are refused", read_and_write },
+	{ "system and VM fds can't be mapped", mmap_others },
+	{ "vCPU mapping: size and end", mmap_vcpu },
+	{ "vCPU mapping outlives the fds", mmap_outlives_fds },
+	{ "vCPU mapping starts zeroed", run_page_is_clean },
+	{ "another process gets EIO", foreign_process },
 };
 
 KT_MAIN(tests)

@@ -237,7 +237,7 @@ static void moves_between_threads(void)
 	uint32_t sum = 0;
 
 	for (uint32_t i = 0; i < 30; i++) {
-		struct relay r = {&g, &sum, i * 1001};
+		struct relay r = { &g, &sum, i * 1001 };
 		pthread_t thread;
 
 		REQUIRE(pthread_create(&thread, NULL, relay_step, &r) == 0);
@@ -248,7 +248,7 @@ static void moves_between_threads(void)
 static void vms_in_turn(void)
 {
 	struct kt_guest g[3];
-	uint32_t sum[3] = {0};
+	uint32_t sum[3] = { 0 };
 
 	for (unsigned int i = 0; i < 3; i++)
 		g[i] = kt_guest(KT_LONG64, CODE(summing));
@@ -384,18 +384,18 @@ static void calls_wait(void)
 }
 
 static const struct kt_test tests[] = {
-	{"counters with LOCK", locked_counters},
-	{"a ticket lock", ticket},
-	{"two vCPUs take turns", turns},
-	{"two vCPUs take turns on one CPU", turns_on_one_cpu},
-	{"a vCPU moves between CPUs", moves_between_cpus},
-	{"a vCPU is moved while it runs", moved_while_running},
-	{"a vCPU moves between threads", moves_between_threads},
-	{"VMs in turn", vms_in_turn},
-	{"VMs in threads", vms_in_threads},
-	{"slots come and go while a vCPU runs", slots_while_running},
-	{"a slot is taken from a running vCPU", slot_taken_away},
-	{"calls wait for a running vCPU", calls_wait},
+	{ "counters with LOCK", locked_counters },
+	{ "a ticket lock", ticket },
+	{ "two vCPUs take turns", turns },
+	{ "two vCPUs take turns on one CPU", turns_on_one_cpu },
+	{ "a vCPU moves between CPUs", moves_between_cpus },
+	{ "a vCPU is moved while it runs", moved_while_running },
+	{ "a vCPU moves between threads", moves_between_threads },
+	{ "VMs in turn", vms_in_turn },
+	{ "VMs in threads", vms_in_threads },
+	{ "slots come and go while a vCPU runs", slots_while_running },
+	{ "a slot is taken from a running vCPU", slot_taken_away },
+	{ "calls wait for a running vCPU", calls_wait },
 };
 
 KT_MAIN(tests)

@@ -64,7 +64,7 @@ static void sixteen_vcpus(void)
 
 	for (int id = 0; id < 16 && id < max; id++) {
 		struct kt_vcpu vcpu = kt_vcpu_create(&vm, (unsigned int)id);
-		struct kvm_regs regs = {.rax = (uint64_t)id, .rflags = 2};
+		struct kvm_regs regs = { .rax = (uint64_t)id, .rflags = 2 };
 
 		kt_set_regs(&vcpu, &regs);
 		CHECK_EQ(kt_regs(&vcpu).rax, id);
@@ -76,8 +76,8 @@ static void reset_regs(void)
 	struct kt_vm vm = kt_vm_create();
 	struct kt_vcpu vcpu = kt_vcpu_create(&vm, 0);
 	struct kvm_regs r = kt_regs(&vcpu);
-	uint64_t zero[] = {r.rax, r.rbx, r.rcx, r.rsi, r.rdi, r.rsp, r.rbp, r.r8,
-			   r.r9,  r.r10, r.r11, r.r12, r.r13, r.r14, r.r15};
+	uint64_t zero[] = { r.rax, r.rbx, r.rcx, r.rsi, r.rdi, r.rsp, r.rbp, r.r8,
+			    r.r9,  r.r10, r.r11, r.r12, r.r13, r.r14, r.r15 };
 
 	CHECK_EQ(r.rip, 0xfff0);
 	CHECK_EQ(r.rflags, 2);
@@ -159,7 +159,7 @@ static void rflags_forced_bit(void)
 {
 	struct kt_vm vm = kt_vm_create();
 	struct kt_vcpu vcpu = kt_vcpu_create(&vm, 0);
-	struct kvm_regs regs = {.rip = 0x1234, .rflags = 0};
+	struct kvm_regs regs = { .rip = 0x1234, .rflags = 0 };
 
 	kt_set_regs(&vcpu, &regs);
 	CHECK_EQ(kt_regs(&vcpu).rflags, 2);
@@ -173,7 +173,7 @@ static void rip_not_canonical(void)
 {
 	struct kt_vm vm = kt_vm_create();
 	struct kt_vcpu vcpu = kt_vcpu_create(&vm, 0);
-	struct kvm_regs regs = {.rip = 0x8000000000001234, .rflags = 2};
+	struct kvm_regs regs = { .rip = 0x8000000000001234, .rflags = 2 };
 
 	kt_set_regs(&vcpu, &regs);
 	CHECK_EQ(kt_regs(&vcpu).rip, 0x8000000000001234);
@@ -201,12 +201,14 @@ static void sregs_round_trip(enum kt_mode mode)
 	set.es.g = 1;
 	set.es.avl = 1;
 	set.es.limit = 0x12345fff;
-	set.gdt = (struct kvm_dtable){.base = 0x5000, .limit = 0x7f};
-	set.idt = (struct kvm_dtable){.base = 0x6000, .limit = 0xfff};
-	set.ldt = (struct kvm_segment){.base = 0x7000, .limit = 0x37, .type = 2, .present = 1,
-				       .selector = 0x28};
-	set.tr = (struct kvm_segment){.base = 0x7100, .limit = 0x67, .type = 11, .present = 1,
-				      .selector = 0x30};
+	set.gdt = (struct kvm_dtable){ .base = 0x5000, .limit = 0x7f };
+	set.idt = (struct kvm_dtable){ .base = 0x6000, .limit = 0xfff };
+	set.ldt = (struct kvm_segment){
+		.base = 0x7000, .limit = 0x37, .type = 2, .present = 1, .selector = 0x28
+	};
+	set.tr = (struct kvm_segment){
+		.base = 0x7100, .limit = 0x67, .type = 11, .present = 1, .selector = 0x30
+	};
 	set.cr2 = 0x1122334455667788;
 	set.cr8 = 5;
 	REQUIRE(set_sregs(&vcpu, &set) == 0);
@@ -244,7 +246,7 @@ static void sregs_unusable(void)
 
 	kt_start(&vcpu, mem, KT_PROT32, KT_CODE);
 	s = kt_sregs(&vcpu);
-	s.fs = (struct kvm_segment){.unusable = 1};
+	s.fs = (struct kvm_segment){ .unusable = 1 };
 	s.gs.unusable = 1; /* present stays 1 */
 	REQUIRE(set_sregs(&vcpu, &s) == 0);
 	s = kt_sregs(&vcpu);
@@ -255,7 +257,8 @@ static void sregs_unusable(void)
 	CHECK_EQ(s.ds.unusable, 0);
 }
 
-/* clang-format off: one change a line */
+/* One change a line. */
+/* clang-format off */
 static void mutate_long_without_pae(struct kvm_sregs *s) { s->cr4 &= ~0x20ULL; }
 static void mutate_long_without_lma(struct kvm_sregs *s) { s->efer &= ~0x400ULL; }
 static void mutate_cr3_reserved(struct kvm_sregs *s) { s->cr3 |= 1ULL << 52; }
@@ -281,18 +284,18 @@ static const struct mutation {
 	void (*apply)(struct kvm_sregs *s);
 	int error;
 } mutations[] = {
-	{"64-bit without CR4.PAE", mutate_long_without_pae, EINVAL},
-	{"paging and EFER.LME without LMA", mutate_long_without_lma, EINVAL},
-	{"CR3 beyond the physical addresses", mutate_cr3_reserved, EINVAL},
-	{"CR4 bit 63", mutate_cr4_reserved, EINVAL},
-	{"CR4 bit 15", mutate_cr4_bit_15, EINVAL},
-	{"CR0 bit 32", mutate_cr0_high, EINVAL},
-	{"CR0.PG without PE", mutate_cr0_pg_without_pe, EINVAL},
-	{"CR0.NW without CD", mutate_cr0_nw_without_cd, EINVAL},
-	{"EFER.LMA without paging", mutate_lma_without_pg, EINVAL},
-	{"CS.L without EFER.LMA", mutate_l_without_lma, EINVAL},
-	{"APIC base bit 52", mutate_apic_base, EINVAL},
-	{"APIC base with x2APIC but not enabled", mutate_apic_x2_only, EINVAL},
+	{ "64-bit without CR4.PAE", mutate_long_without_pae, EINVAL },
+	{ "paging and EFER.LME without LMA", mutate_long_without_lma, EINVAL },
+	{ "CR3 beyond the physical addresses", mutate_cr3_reserved, EINVAL },
+	{ "CR4 bit 63", mutate_cr4_reserved, EINVAL },
+	{ "CR4 bit 15", mutate_cr4_bit_15, EINVAL },
+	{ "CR0 bit 32", mutate_cr0_high, EINVAL },
+	{ "CR0.PG without PE", mutate_cr0_pg_without_pe, EINVAL },
+	{ "CR0.NW without CD", mutate_cr0_nw_without_cd, EINVAL },
+	{ "EFER.LMA without paging", mutate_lma_without_pg, EINVAL },
+	{ "CS.L without EFER.LMA", mutate_l_without_lma, EINVAL },
+	{ "APIC base bit 52", mutate_apic_base, EINVAL },
+	{ "APIC base with x2APIC but not enabled", mutate_apic_x2_only, EINVAL },
 };
 
 static void sregs_refused(void)
@@ -362,24 +365,24 @@ static void run_argument(void)
 }
 
 static const struct kt_test tests[] = {
-	{"IDs have a limit", id_limits},
-	{"an ID can be taken once", id_taken},
-	{"IDs are per VM", id_per_vm},
-	{"sixteen vCPUs", sixteen_vcpus},
-	{"reset: general registers", reset_regs},
-	{"reset: segments", reset_segments},
-	{"reset: control registers", reset_control},
-	{"REGS round trip", regs_round_trip},
-	{"RFLAGS bit 1 is always set", rflags_forced_bit},
-	{"RIP may be anything", rip_not_canonical},
-	{"SREGS round trip, real mode", sregs_real},
-	{"SREGS round trip, 32-bit protected mode", sregs_prot32},
-	{"SREGS round trip, 64-bit mode", sregs_long64},
-	{"SREGS: unusable segments", sregs_unusable},
-	{"SREGS that are refused", sregs_refused},
-	{"SREGS: a CR8 that does not fit", sregs_cr8},
-	{"bad pointers give EFAULT", bad_pointers},
-	{"KVM_RUN takes no argument", run_argument},
+	{ "IDs have a limit", id_limits },
+	{ "an ID can be taken once", id_taken },
+	{ "IDs are per VM", id_per_vm },
+	{ "sixteen vCPUs", sixteen_vcpus },
+	{ "reset: general registers", reset_regs },
+	{ "reset: segments", reset_segments },
+	{ "reset: control registers", reset_control },
+	{ "REGS round trip", regs_round_trip },
+	{ "RFLAGS bit 1 is always set", rflags_forced_bit },
+	{ "RIP may be anything", rip_not_canonical },
+	{ "SREGS round trip, real mode", sregs_real },
+	{ "SREGS round trip, 32-bit protected mode", sregs_prot32 },
+	{ "SREGS round trip, 64-bit mode", sregs_long64 },
+	{ "SREGS: unusable segments", sregs_unusable },
+	{ "SREGS that are refused", sregs_refused },
+	{ "SREGS: a CR8 that does not fit", sregs_cr8 },
+	{ "bad pointers give EFAULT", bad_pointers },
+	{ "KVM_RUN takes no argument", run_argument },
 };
 
 KT_MAIN(tests)
