@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* Exits of guests: what MicroV does for the guest itself, and what it tells root. */
+#include "crash.h"
 #include "exit.h"
 #include "log.h"
 #include "msr.h"
@@ -11,6 +12,7 @@ static void guest_cpuid(struct run *r)
 {
 	uint64_t *gpr = r->vs.st->gpr;
 
+	crash_on(gpr[MK_RAX]);
 	gpr[MK_RAX] = gpr[MK_RBX] = gpr[MK_RCX] = gpr[MK_RDX] = 0;
 	run_skip(r, 2);
 }

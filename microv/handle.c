@@ -3,6 +3,7 @@
  * The hypercalls that tell versions and open the handle, and the debug ones. The root VM
  * has one handle: a cookie that a stale caller can't guess by accident.
  */
+#include "crash.h"
 #include "hypercall.h"
 #include "log.h"
 
@@ -48,6 +49,7 @@ mv_status_t hc_handle_close_handle(struct call *c)
 mv_status_t hc_debug_out(struct call *c)
 {
 	LOG("debug_out", c->reg[0], c->reg[1]);
+	crash_on(c->reg[0]);
 	return MV_STATUS_SUCCESS;
 }
 

@@ -62,7 +62,7 @@ entry_user:
 /* One stub per vector: an error code, the vector, then everything else (struct frame). */
 	.macro stub vector
 	.balign 16
-	.if !(0x60227D00 >> \vector & 1)
+	.if (0x60227D00 >> \vector & 1) == 0
 	push	$0
 	.endif
 	push	$\vector
@@ -72,13 +72,12 @@ entry_user:
 	.balign 16
 	.globl entry_stubs
 entry_stubs:
-	.altmacro
-	.set	i, 0
-	.rept	32
-	stub	%i
-	.set	i, i + 1
+	.irp	vector, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+	stub	\vector
 	.endr
-	.noaltmacro
+	.irp	vector, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
+	stub	\vector
+	.endr
 
 entry_exception:
 	push	%r15
