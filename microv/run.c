@@ -195,7 +195,7 @@ static void write_state(struct run *r)
 mv_status_t hc_vs_run(struct call *c)
 {
 	struct run r = { .c = c };
-	mv_status_t status = vs_take(c, &r.vs);
+	mv_status_t status = vs_take_to_run(c, &r.vs);
 
 	if (status != MV_STATUS_SUCCESS)
 		return status;

@@ -16,8 +16,11 @@
 
 enum vm_state { VM_FREE = 0, VM_CREATING, VM_LIVE, VM_DYING };
 
-/* Who has a VS: nobody (there is none), nobody (it's idle), the one that destroys it, a CPU. */
-enum { VS_NONE = 0, VS_IDLE, VS_DYING, VS_CPU };
+/*
+ * Who has a VS: nobody (there is none), nobody (it's idle), the one that destroys it, a CPU
+ * (added to VS_CPU) that runs it, or one that only reads or writes its state (VS_BRIEF).
+ */
+enum { VS_NONE = 0, VS_IDLE, VS_DYING, VS_CPU, VS_BRIEF = 0x8000 };
 
 /* What an operation on memory still owes, so that the same hypercall can go on. */
 struct vm_pending {
@@ -56,9 +59,12 @@ void vm_break_locks(unsigned int cpu);
 
 /*
  * Takes the guest VS that REG1 names for this CPU. INVALID_INPUT_REG1: no such guest VS;
- * FAILURE_BUSY: another CPU has it. With SUCCESS, vs_drop() it.
+ * FAILURE_BUSY: another CPU runs or destroys it. With SUCCESS, vs_drop() it.
  */
 mv_status_t vs_take(struct call *c, struct vs *vs);
+
+/* The same to run it, which can last: others get FAILURE_BUSY instead of waiting. */
+mv_status_t vs_take_to_run(struct call *c, struct vs *vs);
 void vs_drop(struct call *c, struct vs *vs);
 
 /* Marks the VS that this CPU has dead, if it has one, and lets go of all its VSs. */

@@ -29,6 +29,9 @@ static inline unsigned int id_make(unsigned int vmid, unsigned int index)
 	return MV_MAX_PPS + vmid * MV_MAX_VPS_PER_VM + index;
 }
 
+/* Is there this guest VP? */
+int vp_exists(unsigned int id);
+
 /*
  * The VMID of the VP or VS that REG1 names: root's (MV_SELF_ID, or of an online PP) or one
  * of a guest that exists; else -1. *id gets the ID itself.

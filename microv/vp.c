@@ -7,7 +7,7 @@ static uint64_t *vp_word(struct vm *vm, unsigned int index)
 	return &vm->vps[index / 64];
 }
 
-static int vp_exists(unsigned int id)
+int vp_exists(unsigned int id)
 {
 	uint64_t *word = vp_word(&vms[id_vmid(id)], id_index(id));
 

@@ -25,20 +25,48 @@ int id_lookup_vs(const struct call *c, unsigned int *id)
 	return id_vmid(*id);
 }
 
-mv_status_t vs_take(struct call *c, struct vs *vs)
+/*
+ * Makes the VS `mine` if it is as in `from`. A CPU that has it only briefly is waited for.
+ * SUCCESS, INVALID_INPUT_REG1 (there is none) or FAILURE_BUSY.
+ */
+static mv_status_t slot_take(uint16_t *slot, uint16_t from, uint16_t mine)
+{
+	uint16_t now;
+
+	while (!slot_set(slot, from, mine)) {
+		now = __atomic_load_n(slot, __ATOMIC_RELAXED);
+		if (now == VS_NONE)
+			return MV_STATUS_INVALID_INPUT_REG1;
+		if (now != from && !(now & VS_BRIEF))
+			return MV_STATUS_FAILURE_BUSY;
+		__builtin_ia32_pause();
+	}
+	return MV_STATUS_SUCCESS;
+}
+
+static mv_status_t take(struct call *c, struct vs *vs, uint16_t mine)
 {
 	unsigned int id = (uint16_t)c->reg[1];
+	mv_status_t status;
 
 	if (!id_is_guest(id))
 		return MV_STATUS_INVALID_INPUT_REG1;
-	if (!slot_set(vs_slot(id), VS_IDLE, VS_CPU + c->cpu)) {
-		if (__atomic_load_n(vs_slot(id), __ATOMIC_RELAXED) == VS_NONE)
-			return MV_STATUS_INVALID_INPUT_REG1;
-		return MV_STATUS_FAILURE_BUSY;
-	}
+	status = slot_take(vs_slot(id), VS_IDLE, mine);
+	if (status != MV_STATUS_SUCCESS)
+		return status;
 	*vs = (struct vs){ .id = id, .vmid = id_vmid(id), .st = mk_state(id) };
 	cpus[c->cpu].busy = id;
 	return MV_STATUS_SUCCESS;
+}
+
+mv_status_t vs_take(struct call *c, struct vs *vs)
+{
+	return take(c, vs, VS_BRIEF | (VS_CPU + c->cpu));
+}
+
+mv_status_t vs_take_to_run(struct call *c, struct vs *vs)
+{
+	return take(c, vs, VS_CPU + c->cpu);
 }
 
 void vs_drop(struct call *c, struct vs *vs)
@@ -69,26 +97,30 @@ void vs_abandon(unsigned int cpu)
 	abandon_destroyed(cpu);
 }
 
-/* With the VM locked. */
-static mv_status_t create(struct call *c, struct vm *vm, unsigned int id)
+/* How many pages the VM lacks for one more VS: 1 or more. */
+static uint64_t vs_lacks(unsigned int vmid)
 {
-	int64_t free;
+	int64_t free = mk_space_free(vmid);
 
-	if (!(__atomic_load_n(&vm->vps[id_index(id) / 64], __ATOMIC_RELAXED) >> id_index(id) % 64 &
-	      1))
+	return free > 0 && free < MK_VS_PAGES ? MK_VS_PAGES - free : MK_VS_PAGES;
+}
+
+/* With the VM locked. */
+static mv_status_t create(struct call *c, unsigned int id)
+{
+	int64_t err;
+
+	if (!vp_exists(id))
 		return MV_STATUS_INVALID_INPUT_REG1;
 	if (__atomic_load_n(vs_slot(id), __ATOMIC_RELAXED) != VS_NONE)
 		return MV_STATUS_FAILURE_UNKNOWN;
-	switch (mk_vs_create(id, id_vmid(id))) {
-	case 0:
-		break;
-	case -MK_ENOMEM:
-		free = mk_space_free(id_vmid(id));
-		c->reg[0] = free > 0 && free < MK_VS_PAGES ? MK_VS_PAGES - free : MK_VS_PAGES;
+	err = mk_vs_create(id, id_vmid(id));
+	if (err == -MK_ENOMEM) {
+		c->reg[0] = vs_lacks(id_vmid(id));
 		return MV_STATUS_FAILURE_NO_MEMORY;
-	default:
-		return MV_STATUS_FAILURE_UNKNOWN;
 	}
+	if (err)
+		return MV_STATUS_FAILURE_UNKNOWN;
 	state_reset(mk_state(id), id_index(id) == 0);
 	__atomic_store_n(vs_slot(id), VS_IDLE, __ATOMIC_RELEASE);
 	c->reg[0] = id;
@@ -105,7 +137,7 @@ mv_status_t hc_vs_create_vs(struct call *c)
 		return MV_STATUS_INVALID_INPUT_REG1;
 	vm = &vms[id_vmid(id)];
 	lock_take(&vm->lock, c->cpu);
-	status = create(c, vm, id);
+	status = create(c, id);
 	lock_drop(&vm->lock);
 	return status;
 }
@@ -132,14 +164,14 @@ mv_status_t hc_vs_destroy_vs(struct call *c)
 {
 	unsigned int id = (uint16_t)c->reg[1];
 	uint16_t mine = VS_CPU + c->cpu;
+	mv_status_t status;
 
 	if (!id_is_guest(id))
 		return MV_STATUS_INVALID_INPUT_REG1;
-	if (slot_set(vs_slot(id), VS_IDLE, mine) || slot_set(vs_slot(id), VS_DYING, mine))
+	if (slot_set(vs_slot(id), VS_DYING, mine))
 		return destroy(id, vs_slot(id));
-	if (__atomic_load_n(vs_slot(id), __ATOMIC_RELAXED) == VS_NONE)
-		return MV_STATUS_INVALID_INPUT_REG1;
-	return MV_STATUS_FAILURE_BUSY;
+	status = slot_take(vs_slot(id), VS_IDLE, mine);
+	return status == MV_STATUS_SUCCESS ? destroy(id, vs_slot(id)) : status;
 }
 
 mv_status_t hc_vs_vmid(struct call *c)

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* VMs, VPs and VSs: IDs, limits, life and death. */
+#include <pthread.h>
+
 #include "fake.h"
 
 #define SUCCESS MV_STATUS_SUCCESS
@@ -190,7 +192,7 @@ static void vs_has_one_user(void **state)
 
 	(void)state;
 	fake_share(0);
-	assert_int_equal(vs_take(&c, &vs), SUCCESS);
+	assert_int_equal(vs_take_to_run(&c, &vs), SUCCESS);
 	assert_int_equal(HC(0, VS, RUN, id, 0, 0), MV_STATUS_FAILURE_BUSY);
 	assert_int_equal(HC(0, VS, REG_SET, id, 1, 5), MV_STATUS_FAILURE_BUSY);
 	assert_int_equal(HC(0, VS, MSR_GET_LIST, id, 0, 0), MV_STATUS_FAILURE_BUSY);
@@ -199,6 +201,38 @@ static void vs_has_one_user(void **state)
 	assert_int_equal(HC(0, VS, VMID, id, 0, 0), SUCCESS);
 	vs_drop(&c, &vs);
 	assert_int_equal(HC(0, VS, REG_SET, id, 1, 5), SUCCESS);
+}
+
+static unsigned int brief_id;
+
+/* CPU 1 has the VS for a moment only. */
+static void *brief_user(void *arg)
+{
+	struct call c = { .cpu = 1, .reg = { 0, brief_id } };
+	struct vs vs;
+
+	for (int i = 0; i < 20000; i++) {
+		if (vs_take(&c, &vs) != SUCCESS)
+			return arg;
+		vs_drop(&c, &vs);
+	}
+	return NULL;
+}
+
+/* Who only reads or writes registers is waited for; that is never FAILURE_BUSY. */
+static void brief_users_wait(void **state)
+{
+	pthread_t thread;
+	void *failed;
+
+	(void)state;
+	brief_id = fake_vs();
+	assert_int_equal(pthread_create(&thread, NULL, brief_user, &brief_id), 0);
+	for (int i = 0; i < 20000; i++)
+		assert_int_equal(HC(0, VS, REG_SET, brief_id, mv_reg_t_rbx, i), SUCCESS);
+	assert_int_equal(pthread_join(thread, &failed), 0);
+	assert_null(failed);
+	assert_int_equal(HC(0, VS, DESTROY_VS, brief_id, 0, 0), SUCCESS);
 }
 
 static void vs_begins_after_reset(void **state)
@@ -247,6 +281,7 @@ int main(void)
 		cmocka_unit_test_setup(destroy_vm_continues, fake_reset),
 		cmocka_unit_test_setup(destroy_vs_continues, fake_reset),
 		cmocka_unit_test_setup(vs_has_one_user, fake_reset),
+		cmocka_unit_test_setup(brief_users_wait, fake_reset),
 		cmocka_unit_test_setup(vs_begins_after_reset, fake_reset),
 	};
 
