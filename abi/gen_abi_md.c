@@ -57,8 +57,11 @@ static void print_convention(void)
 {
 	puts("## Hypercalls: convention\n"
 	     "\n"
-	     "A hypercall is the instruction VMMCALL in 64-bit mode at CPL 0. At any other CPL VMMCALL "
-	     "raises #UD, as it does without a hypervisor.\n"
+	     "A hypercall is the instruction VMMCALL in 64-bit mode at CPL 0 in the root VM. At any other CPL, "
+	     "in other modes and without the signature VMMCALL raises #UD, as it does without a hypervisor. "
+	     "In a guest VM all of these hypercalls answer `MV_STATUS_INVALID_PERM_DENIED`; without the "
+	     "signature VMMCALL answers there as KVM does to a hypercall that it doesn't know: RAX = -1000, or "
+	     "-1 outside of CPL 0.\n"
 	     "\n"
 	     "| Register | In | Out |\n"
 	     "| :-- | :-- | :-- |\n"
@@ -192,7 +195,7 @@ static void print_working(const struct operation *o)
 	if (needs_handle(o) || *o->errors != '\0')
 		puts("- Errors");
 	if (needs_handle(o))
-		puts("  - `MV_STATUS_FAILURE_INVALID_HANDLE`, `MV_STATUS_INVALID_PERM_DENIED`");
+		puts("  - `MV_STATUS_FAILURE_INVALID_HANDLE`");
 	print_items(o->errors, "MV_STATUS_");
 }
 

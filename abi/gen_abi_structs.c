@@ -42,10 +42,10 @@ static void gen_rdl(void)
 	GEN_STRUCT(mv_rdl_entry_t, "A register or MSR and its value.",
 		   GEN_FIELD(mv_rdl_entry_t, reg, "mv_reg_t, or the number of an MSR"),
 		   GEN_FIELD(mv_rdl_entry_t, val, "the value: out for reads, in for writes"));
-	GEN_STRUCT(
-		mv_rdl_t, "Register descriptor list.", LIST_REGS(mv_rdl_t),
-		GEN_FIELD(mv_rdl_t, num_entries, "entries used, 1 to `MV_RDL_MAX_ENTRIES` (250)"),
-		GEN_FIELD(mv_rdl_t, entries, "mv_rdl_entry_t[250]"));
+	GEN_STRUCT(mv_rdl_t, "Register descriptor list.", LIST_REGS(mv_rdl_t),
+		   GEN_FIELD(mv_rdl_t, num_entries,
+			     "entries used, `MV_RDL_MAX_ENTRIES` (250) at most"),
+		   GEN_FIELD(mv_rdl_t, entries, "mv_rdl_entry_t[250]"));
 }
 
 static void gen_mdl(void)
@@ -95,10 +95,10 @@ static void gen_cdl(void)
 		   GEN_FIELD(mv_cdl_entry_t, ecx, "ECX out"),
 		   GEN_FIELD(mv_cdl_entry_t, edx, "EDX out"),
 		   GEN_FIELD(mv_cdl_entry_t, reserved, "ignored"));
-	GEN_STRUCT(
-		mv_cdl_t, "CPUID descriptor list.", LIST_REGS(mv_cdl_t),
-		GEN_FIELD(mv_cdl_t, num_entries, "entries used, 1 to `MV_CDL_MAX_ENTRIES` (125)"),
-		GEN_FIELD(mv_cdl_t, entries, "mv_cdl_entry_t[125]"));
+	GEN_STRUCT(mv_cdl_t, "CPUID descriptor list.", LIST_REGS(mv_cdl_t),
+		   GEN_FIELD(mv_cdl_t, num_entries,
+			     "entries used, `MV_CDL_MAX_ENTRIES` (125) at most"),
+		   GEN_FIELD(mv_cdl_t, entries, "mv_cdl_entry_t[125]"));
 }
 
 static void gen_run(void)
@@ -179,13 +179,14 @@ static void gen_exits(void)
 		   GEN_FIELD(mv_exit_msr_t, msr, "the MSR; WRMSR: its value"),
 		   GEN_FIELD(mv_exit_msr_t, flags, "MV_EXIT_MSR_READ 1 or MV_EXIT_MSR_WRITE 2"),
 		   GEN_FIELD(mv_exit_msr_t, reserved, "ignored"));
-	GEN_STRUCT(mv_exit_state_t,
-		   "Ours. With every exit reason, at offset 0xFC0 (MV_EXIT_STATE_OFFSET) of the shared page.",
-		   GEN_FIELD(mv_exit_state_t, rflags, "RFLAGS of the VS"),
-		   GEN_FIELD(mv_exit_state_t, cr8, "its CR8"),
-		   GEN_FIELD(mv_exit_state_t, apic_base, "its MSR APIC_BASE"),
-		   GEN_FIELD(mv_exit_state_t, flags, "MV_EXIT_STATE_SHADOW 1: in an interrupt shadow"),
-		   GEN_FIELD(mv_exit_state_t, reserved, "ignored"));
+	GEN_STRUCT(
+		mv_exit_state_t,
+		"Ours. With every exit reason, at offset 0xFC0 (MV_EXIT_STATE_OFFSET) of the shared page.",
+		GEN_FIELD(mv_exit_state_t, rflags, "RFLAGS of the VS"),
+		GEN_FIELD(mv_exit_state_t, cr8, "its CR8"),
+		GEN_FIELD(mv_exit_state_t, apic_base, "its MSR APIC_BASE"),
+		GEN_FIELD(mv_exit_state_t, flags, "MV_EXIT_STATE_SHADOW 1: in an interrupt shadow"),
+		GEN_FIELD(mv_exit_state_t, reserved, "ignored"));
 }
 
 void gen_structs(void)

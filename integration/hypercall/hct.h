@@ -61,7 +61,8 @@ void test_note(const char *file, int line, const char *format, ...)
 	} while (0)
 
 void test_skip(const char *why);
-int test_main(const struct test *const *suites, size_t suites_count);
+/* Runs all tests, or those whose name contains `only`; returns the exit status. */
+int test_main(const struct test *const *suites, size_t suites_count, const char *only);
 
 /* The machine. */
 

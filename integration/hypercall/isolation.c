@@ -10,7 +10,7 @@ int main(void)
 	int status;
 
 	machine_open(false);
-	status = test_main(suites, COUNT(suites));
+	status = test_main(suites, COUNT(suites), NULL);
 	machine_close();
 	return status;
 }

@@ -499,16 +499,20 @@ static void gla_to_gpa(void)
 static void guest_vmmcall(void)
 {
 	struct guest g;
-	uint64_t rax = HC(HANDLE, OPEN_HANDLE);
 
 	shared_set();
 	require(guest_create(&g));
 	LONG_MODE(&g, 0x0F, 0x01, 0xD9, 0xF4); /* vmmcall; hlt */
-	check_eq(reg_set(g.vs, mv_reg_t_rax, rax), MV_STATUS_SUCCESS);
+	check_eq(reg_set(g.vs, mv_reg_t_rax, HC(HANDLE, OPEN_HANDLE)), MV_STATUS_SUCCESS);
 	check_eq(reg_set(g.vs, mv_reg_t_r10, MV_SPEC_ID1_VAL), MV_STATUS_SUCCESS);
 	check_hlt(run(g.vs), mv_hlt_t_wait);
 	check_eq(reg_get(g.vs, mv_reg_t_rax), MV_STATUS_INVALID_PERM_DENIED);
 	check_eq(reg_get(g.vs, mv_reg_t_r10), MV_SPEC_ID1_VAL);
+	/* Without the signature it is KVM's hypercall: one that KVM doesn't know. */
+	check_eq(reg_set(g.vs, mv_reg_t_rax, 0x1234), MV_STATUS_SUCCESS);
+	check_eq(reg_set(g.vs, mv_reg_t_rip, CODE), MV_STATUS_SUCCESS);
+	check_hlt(run(g.vs), mv_hlt_t_wait);
+	check_eq(reg_get(g.vs, mv_reg_t_rax), -1000ULL);
 	guest_destroy(&g);
 	shared_clear();
 }

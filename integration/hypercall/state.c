@@ -124,12 +124,11 @@ static void bad_registers(void)
 static void reserved_bits(void)
 {
 	static const struct value bad[] = {
-		{ mv_reg_t_cr0, 1ULL << 32 },	   { mv_reg_t_cr4, 1ULL << 32 },
-		{ mv_reg_t_cr4, 1ULL << 63 },	   { mv_reg_t_cr8, 0x10 },
-		{ mv_reg_t_dr6, 1ULL << 32 },	   { mv_reg_t_dr7, 1ULL << 32 },
-		{ mv_reg_t_es_selector, 0x10000 }, { mv_reg_t_es_attrib, 0x10000 },
-		{ mv_reg_t_es_limit, 1ULL << 32 }, { mv_reg_t_xcr0, 0 },
-		{ mv_reg_t_xcr0, 1ULL << 62 | 1 },
+		{ mv_reg_t_cr0, 1ULL << 32 },  { mv_reg_t_cr4, 1ULL << 32 },
+		{ mv_reg_t_cr4, 1ULL << 63 },  { mv_reg_t_cr8, 0x10 },
+		{ mv_reg_t_dr6, 1ULL << 32 },  { mv_reg_t_dr7, 1ULL << 32 },
+		{ mv_reg_t_es_attrib, 0x193 }, { mv_reg_t_tr_attrib, 0x88B },
+		{ mv_reg_t_xcr0, 0 },	       { mv_reg_t_xcr0, 1ULL << 62 | 1 },
 	};
 	struct guest g;
 
@@ -145,6 +144,21 @@ static void reserved_bits(void)
 				  (unsigned long long)call.rax);
 		check_eq(reg_get(g.vs, bad[i].reg), before);
 	}
+	guest_destroy(&g);
+	shared_clear();
+}
+
+/* Bits above a register's own width are ignored, as the specification has it. */
+static void ignored_bits(void)
+{
+	struct guest g;
+
+	shared_set();
+	require(guest_create(&g));
+	check_eq(reg_set(g.vs, mv_reg_t_es_selector, 0xABC1234), MV_STATUS_SUCCESS);
+	check_eq(reg_get(g.vs, mv_reg_t_es_selector), 0x1234);
+	check_eq(reg_set(g.vs, mv_reg_t_es_limit, 0xABCFFFFFFFF), MV_STATUS_SUCCESS);
+	check_eq(reg_get(g.vs, mv_reg_t_es_limit), 0xFFFFFFFF);
 	guest_destroy(&g);
 	shared_clear();
 }
@@ -181,6 +195,8 @@ static void register_lists(void)
 	check_eq(hc(HC(VS, REG_GET_LIST), g.vs, 0, 0).rax, MV_STATUS_SUCCESS);
 	check_eq(rdl()->entries[248].val, 0x9);
 	check_eq(rdl()->entries[249].val, 0x7000);
+	rdl_clear();
+	check_eq(hc(HC(VS, REG_GET_LIST), g.vs, 0, 0).rax, MV_STATUS_SUCCESS);
 	guest_destroy(&g);
 	shared_clear();
 }
@@ -318,6 +334,7 @@ const struct test state_tests[] = {
 	{ "reg_set and reg_get", set_and_get },
 	{ "reg_get, reg_set: bad registers", bad_registers },
 	{ "reg_set: reserved bits", reserved_bits },
+	{ "reg_set: bits above a register's width", ignored_bits },
 	{ "reg_set_list and reg_get_list", register_lists },
 	{ "register lists: a bad list changes nothing", register_lists_bad },
 	{ "msr_set, msr_get and their lists", msrs },

@@ -46,14 +46,15 @@ static bool run_test(const struct test *test, unsigned int number)
 	return !test_failed;
 }
 
-int test_main(const struct test *const *suites, size_t suites_count)
+int test_main(const struct test *const *suites, size_t suites_count, const char *only)
 {
 	unsigned int count = 0, failed = 0;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	for (size_t i = 0; i < suites_count; i++)
 		for (const struct test *test = suites[i]; test->name != NULL; test++)
-			failed += !run_test(test, ++count);
+			if (only == NULL || strstr(test->name, only) != NULL)
+				failed += !run_test(test, ++count);
 	printf("1..%u\n", count);
 	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
