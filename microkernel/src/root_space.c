@@ -18,11 +18,18 @@ static u64 ones_table[512] __attribute__((aligned(4096))); /* hides a whole chun
 static int max_level;
 static spinlock_t lock;
 
-/* One instruction of root at a time may write to the hypervisor's pages, that is here. */
+/*
+ * One instruction of root at a time may write to the hypervisor's pages, that is here. What
+ * it writes may lie on both sides of a 2 MiB border: for each side the tables on the way.
+ */
 static struct {
 	spinlock_t owner;
-	u64 base; /* of the 2 MiB that `table[0]` maps */
-	u64 table[4][512] __attribute__((aligned(4096))); /* levels 1 to 4 */
+	unsigned int sides;
+	struct {
+		u64 base; /* of the 2 MiB that `table[0]` maps */
+		u64 table[3][512] __attribute__((aligned(4096))); /* levels 1 to 3 */
+	} side[2];
+	u64 top[512] __attribute__((aligned(4096)));
 	u8 page[PAGE_4K] __attribute__((aligned(4096)));
 } scratch __attribute__((aligned(4096)));
 
@@ -106,51 +113,63 @@ bool space_map_device(gpa_t gpa)
 	return done;
 }
 
-/* Copies the tables on the way to gpa, each pointing to the next copy. */
+/* Copies the tables on the way to gpa, each pointing to the next copy, but for the top. */
 static void scratch_copy(u64 gpa)
 {
-	spa_t from = space_root()->npt.root;
+	unsigned int side = scratch.sides++;
+	u64 *to = scratch.top;
 	int level;
 
-	for (level = 4; level > 0; level--) {
-		u64 *to = scratch.table[level - 1];
-		unsigned int i = (gpa >> (12 + 9 * (level - 1))) & 511;
+	for (level = 4; level > 1; level--) {
+		u64 *next = scratch.side[side].table[level - 2];
+		u64 *e = &to[(gpa >> (12 + 9 * (level - 1))) & 511];
 
-		memcpy(to, hw_virt(from), PAGE_4K);
-		from = SPA(to[i] & PTE_ADDR);
-		if (level > 1)
-			to[i] = hw_image_spa(scratch.table[level - 2]) | ROOT_FLAGS;
+		memcpy(next, hw_virt(SPA(*e & PTE_ADDR)), PAGE_4K);
+		*e = hw_image_spa(next) | ROOT_FLAGS;
+		to = next;
 	}
-	scratch.base = align_down(gpa, PAGE_2M);
+	scratch.side[side].base = align_down(gpa, PAGE_2M);
+}
+
+/* False: nothing is hidden at gpa. Its entry may then be a large one that leads to no table. */
+static bool scratch_open(u64 gpa)
+{
+	bool hidden;
+
+	spin_lock(&lock);
+	hidden = frame_is_hv(SPA(gpa));
+	if (hidden && !scratch.sides)
+		memcpy(scratch.top, hw_virt(space_root()->npt.root), PAGE_4K);
+	if (hidden)
+		scratch_copy(gpa);
+	spin_unlock(&lock);
+	return hidden;
 }
 
 s64 space_scratch_get(gpa_t gpa, spa_t *top)
 {
-	bool hidden;
-
 	if (!spin_trylock(&scratch.owner))
 		return -EBUSY;
-	spin_lock(&lock);
-	/* The page may be root's again, and its entry a large one that leads to no table. */
-	hidden = frame_is_hv(SPA(gpa.v));
-	if (hidden)
-		scratch_copy(gpa.v);
-	spin_unlock(&lock);
-	if (!hidden) {
+	scratch.sides = 0;
+	if (!space_scratch_add(gpa)) { /* the page has just become root's */
 		space_scratch_put();
 		return -EBUSY;
 	}
 	memset(scratch.page, 0xFF, PAGE_4K);
-	space_scratch_add(gpa);
-	*top = SPA(hw_image_spa(scratch.table[3]));
+	*top = SPA(hw_image_spa(scratch.top));
 	return 0;
 }
 
 bool space_scratch_add(gpa_t gpa)
 {
-	if (align_down(gpa.v, PAGE_2M) != scratch.base || !frame_is_hv(SPA(gpa.v)))
+	unsigned int i = 0;
+
+	while (i < scratch.sides && scratch.side[i].base != align_down(gpa.v, PAGE_2M))
+		i++;
+	if (i == ARRAY_SIZE(scratch.side) || !frame_is_hv(SPA(gpa.v)) ||
+	    (i == scratch.sides && !scratch_open(gpa.v)))
 		return false;
-	scratch.table[0][(gpa.v >> 12) & 511] = hw_image_spa(scratch.page) | ROOT_FLAGS;
+	scratch.side[i].table[0][(gpa.v >> 12) & 511] = hw_image_spa(scratch.page) | ROOT_FLAGS;
 	return true;
 }
 

@@ -59,7 +59,7 @@ bool space_map_device(gpa_t gpa);
  * the page has just become root's.
  */
 s64 space_scratch_get(gpa_t gpa, spa_t *top);
-/* Shows one more hidden page so. False: it isn't in the same 2 MiB. */
+/* Shows one more hidden page so. False: it isn't hidden, or in a third piece of 2 MiB. */
 bool space_scratch_add(gpa_t gpa);
 void space_scratch_put(void);
 

@@ -58,8 +58,10 @@ static bool hidden_write(struct cpu *cpu, struct vs *vs, gpa_t gpa)
 		cpu->flush = true;
 		return true;
 	}
-	if (vs->stepping)
+	if (vs->stepping) {
+		step_end(cpu, vs);
 		return false;
+	}
 	rc = space_scratch_get(gpa, &tables);
 	if (rc == -EBUSY)
 		return true; /* another CPU steps: fault again until it is done */
