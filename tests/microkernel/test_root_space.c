@@ -115,8 +115,15 @@ static void scratch(void **state)
 
 	assert_true(space_scratch_add(GPA(HIDDEN + 4 * PAGE_4K)));
 	assert_int_equal(walk(top, HIDDEN + 4 * PAGE_4K), e);
-	assert_false(space_scratch_add(GPA(HIDDEN + PAGE_2M)));
 	assert_false(space_scratch_add(GPA(ROOT_RAM)));
+	/* The other side of a 2 MiB border too; then no more. */
+	assert_int_equal(walk(top, HIDDEN + PAGE_2M), walk(space_root()->npt.root, HIDDEN + PAGE_2M));
+	assert_true(space_scratch_add(GPA(HIDDEN + PAGE_2M)));
+	assert_int_equal(walk(top, HIDDEN + PAGE_2M), e);
+	assert_int_equal(walk(top, HIDDEN + 4 * PAGE_4K), e);
+	assert_int_equal(walk(top, ROOT_RAM), walk(space_root()->npt.root, ROOT_RAM));
+	assert_true(space_scratch_add(GPA(HIDDEN + PAGE_2M + PAGE_4K)));
+	assert_false(space_scratch_add(GPA(HIDDEN + 2 * PAGE_2M)));
 	space_scratch_put();
 
 	/* What one instruction wrote there the next one doesn't find. */
