@@ -171,6 +171,9 @@ static void enter(struct run *r)
 	cpus[r->c->cpu].window = 0; /* may have been closed on the way */
 	if (!err) {
 		guest_exit(r);
+	} else if (err == -MK_EBUSY) {
+		/* The CPU that ran it last has not left it quite: as in state_fetch(). */
+		__builtin_ia32_pause();
 	} else if (err == -MK_EINVAL) {
 		leave_failure(r, FAILED_ENTRY);
 	} else {

@@ -6,8 +6,11 @@
 void state_fetch(unsigned int vsid, struct mk_state *st, uint32_t groups)
 {
 	groups &= ~(st->valid | st->dirty);
-	if (groups)
-		mk_vs_fetch(vsid, groups);
+	if (!groups)
+		return;
+	/* The CPU that ran it last may not have left it quite; it does without our help. */
+	while (mk_vs_fetch(vsid, groups) == -MK_EBUSY)
+		__builtin_ia32_pause();
 }
 
 #define ATTR_CODE 0x009B

@@ -123,6 +123,8 @@ static int64_t vs_run(unsigned int vsid)
 	fake.window = -1;
 	if (fake.run_error)
 		return fake.run_error;
+	if (fake.busy && fake.busy--)
+		return -MK_EBUSY;
 	copy_groups(vss[vsid].hw, st, st->dirty);
 	vss[vsid].hw->inject = st->inject;
 	forget_groups(st);
@@ -140,6 +142,8 @@ static int64_t vs_fetch(unsigned int vsid, uint32_t groups)
 	struct mk_state *st = mk_state(vsid);
 
 	assert_false(groups & (st->valid | st->dirty));
+	if (fake.busy && fake.busy--)
+		return -MK_EBUSY;
 	copy_groups(st, vss[vsid].hw, groups);
 	st->valid |= groups;
 	return 0;

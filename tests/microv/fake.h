@@ -47,6 +47,7 @@ struct fake {
 	int fail_map;	 /* the n-th space_map from now fails with -fail_with (0: none) */
 	int fail_unmap;
 	int fail_with;
+	int busy;	    /* how often vs_run and vs_fetch say EBUSY */
 	int64_t run_error;  /* what vs_run says instead of running */
 	int stopped;	    /* CPU_STOP was called */
 	unsigned int runs;  /* of guests */

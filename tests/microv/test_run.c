@@ -337,10 +337,23 @@ static void refused_entry(void **state)
 	assert_int_equal(fake_run(id), MV_STATUS_EXIT_FAILURE);
 	assert_int_equal(fake_reg(0, 0), mv_exit_reason_t_failure);
 	assert_int_equal(*(uint64_t *)fake_shared, 0xFFFFFFFF);
-	fake.run_error = -MK_EBUSY;
+	fake.run_error = -MK_ENOENT;
 	assert_int_equal(fake_run(id), UNKNOWN);
 	fake.run_error = 0;
 	run_until_interrupt();
+}
+
+/* Another CPU is about to leave the VS: not an error. */
+static void last_cpu_is_slow(void **state)
+{
+	(void)state;
+	HC(0, VS, REG_SET, id, mv_reg_t_cr3, 0x5000);
+	fake.busy = 3;
+	run_until_interrupt();
+	assert_int_equal(fake.runs, 4);
+	fake.busy = 2;
+	assert_int_equal(HC(0, VS, REG_GET, id, mv_reg_t_cr3, 0), SUCCESS);
+	assert_int_equal(fake_reg(0, 0), 0x5000);
 }
 
 static void unknown_exits(void **state)
@@ -462,6 +475,7 @@ int main(void)
 		cmocka_unit_test_setup(state_behind_the_exit, setup),
 		cmocka_unit_test_setup(shutdown_is_a_crash, setup),
 		cmocka_unit_test_setup(refused_entry, setup),
+		cmocka_unit_test_setup(last_cpu_is_slow, setup),
 		cmocka_unit_test_setup(unknown_exits, setup),
 		cmocka_unit_test_setup(memory_exit, setup),
 		cmocka_unit_test_setup(exits_for_root, setup),
