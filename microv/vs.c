@@ -149,7 +149,7 @@ static mv_status_t destroy(unsigned int id, uint16_t *slot)
 	uint16_t next = VS_NONE;
 	int64_t err = mk_vs_destroy(id);
 
-	if (err == -MK_EAGAIN) {
+	if (err == -MK_EAGAIN || err == -MK_EBUSY) {
 		status = MV_STATUS_RETRY_CONTINUATION;
 		next = VS_DYING;
 	} else if (err) {

@@ -132,6 +132,10 @@ static int64_t vs_run(unsigned int vsid)
 	st->inject = (struct mk_event){ 0 };
 	if (fake.on_run)
 		fake.on_run(st);
+	if (fake.make_exit) {
+		fake.make_exit(&st->exit);
+		return 0;
+	}
 	assert_true(fake.exit_next < fake.exit_count);
 	st->exit = fake.exits[fake.exit_next++];
 	return 0;
@@ -299,6 +303,8 @@ static int64_t log_read(uint64_t *pos, void *buf, uint64_t len)
 
 	if (*pos < fake.log_start)
 		*pos = fake.log_start;
+	if (*pos > fake.log_start + strlen(fake.log_text))
+		return 0;
 	left = fake.log_start + strlen(fake.log_text) - *pos;
 	len = len < 1024 ? len : 1024;
 	len = len < left ? len : left;

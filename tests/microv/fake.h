@@ -55,6 +55,7 @@ struct fake {
 	struct mk_exit exits[FAKE_EXITS];
 	unsigned int exit_count, exit_next;
 	void (*on_run)(struct mk_state *st); /* the guest, before it exits */
+	void (*make_exit)(struct mk_exit *exit); /* instead of the queue */
 	char log[4096];
 	unsigned int log_len;
 	const char *log_text; /* what LOG_READ finds, from log_start on */
