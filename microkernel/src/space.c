@@ -40,6 +40,7 @@ static void space_reset(struct space *s, u64 id)
 {
 	s->id = id;
 	s->vss = 0;
+	s->top_slots = 0;
 	s->epoch = 0;
 	pool_init(&s->pool);
 	s->npt = (struct ptab){
@@ -174,6 +175,14 @@ static u64 leaf_flags_of(u64 map_flags)
 	       (map_flags & MV_MAP_FLAG_EXECUTE_ACCESS ? 0 : PTE_NX);
 }
 
+static void use_slots(struct space *s, u64 last)
+{
+	u32 slots = last / ptab_span(4) + 1;
+
+	if (s->top_slots < slots)
+		s->top_slots = slots;
+}
+
 s64 space_map(u64 id, gpa_t gpa, spa_t spa, u64 bytes, u64 flags)
 {
 	struct space *s;
@@ -192,6 +201,8 @@ s64 space_map(u64 id, gpa_t gpa, spa_t spa, u64 bytes, u64 flags)
 		rc = ptab_map(&s->npt, gpa.v, spa.v, bytes, leaf_flags_of(flags));
 		if (rc)
 			frame_unlend(spa, bytes);
+		else
+			use_slots(s, gpa.v + bytes - 1);
 	}
 	spin_unlock(&s->lock);
 	return rc;

@@ -17,6 +17,7 @@ struct space {
 	enum space_phase phase;
 	u32 id;
 	u32 vss; /* VSs that use it */
+	u32 top_slots; /* entries of its top table that may be in use: the first so many */
 	spinlock_t lock;
 	struct ptab npt;
 	struct pool pool;

@@ -142,15 +142,13 @@ s64 user_window_open(struct cpu *cpu, u64 id)
 
 	if (!s || id == MV_ROOT_VMID || s->npt.root.v == SPA_NONE.v)
 		return -ENOENT;
-	if (cpu->window)
+	if (cpu->window && cpu->window != s)
 		user_window_close(cpu);
 	top = hw_virt(s->npt.root);
-	for (i = 0; i < SLOT(MK_GPA_END); i++) {
-		if (!(top[i] & PTE_P))
-			continue;
-		cpu->pml4[SLOT(MK_U_WINDOW) + i] = top[i] | PTE_NX;
-		cpu->window_slots = i + 1;
-	}
+	for (i = 0; i < s->top_slots; i++)
+		if (top[i] & PTE_P)
+			cpu->pml4[SLOT(MK_U_WINDOW) + i] = top[i] | PTE_NX;
+	cpu->window_slots = i;
 	cpu->window = s;
 	return 0;
 }
