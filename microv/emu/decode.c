@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The border to Zydis: nothing of it is seen outside this file. What Zydis knows of an
+ * instruction becomes a struct insn.
+ */
+#include "insn.h"
+#include "ops.h"
+
+#include <Zydis/Decoder.h>
+#include <Zydis/Register.h>
+
+#define OP(mnemonic, run_, compute_, arg_)                                                         \
+	[ZYDIS_MNEMONIC_##mnemonic] = { .run = run_, .compute = compute_, .arg = arg_ },
+static const struct op ops[ZYDIS_MNEMONIC_MAX_VALUE + 1] = { EMU_OPS(OP) };
+static const struct op string_ops[ZYDIS_MNEMONIC_MAX_VALUE + 1] = { STRING_OPS(OP) };
+#undef OP
+
+static void init_decoder(const struct emu *e, ZydisDecoder *decoder)
+{
+	int big_code = !!(e->regs.seg[MK_CS].attrib & MK_ATTR_DB);
+	int big_stack = !!(e->regs.seg[MK_SS].attrib & MK_ATTR_DB);
+	ZydisStackWidth stack = big_stack ? ZYDIS_STACK_WIDTH_32 : ZYDIS_STACK_WIDTH_16;
+	ZydisMachineMode mode = big_code ? ZYDIS_MACHINE_MODE_LEGACY_32 :
+					   ZYDIS_MACHINE_MODE_LEGACY_16;
+
+	if (is_long64(e)) {
+		mode = ZYDIS_MACHINE_MODE_LONG_64;
+		stack = ZYDIS_STACK_WIDTH_64;
+	} else if (!is_protected(e) && !big_code) {
+		mode = ZYDIS_MACHINE_MODE_REAL_16;
+	}
+	ZydisDecoderInit(decoder, mode, stack);
+	ZydisDecoderEnableMode(decoder, ZYDIS_DECODER_MODE_AMD_BRANCHES, ZYAN_TRUE);
+}
+
+/* Behind legacy prefixes; EVEX instructions exist, but this Zydis doesn't know them. */
+static int is_evex(const struct emu *e, const uint8_t *code, unsigned int len)
+{
+	static const uint8_t prefixes[] = { 0x26, 0x2E, 0x36, 0x3E, 0x64, 0x65,
+					    0x66, 0x67, 0xF0, 0xF2, 0xF3 };
+	unsigned int at = 0, i;
+
+	while (at < len) {
+		for (i = 0; i < sizeof(prefixes) && prefixes[i] != code[at]; i++)
+			;
+		if (i == sizeof(prefixes))
+			break;
+		at++;
+	}
+	if (at + 1 >= len || code[at] != 0x62)
+		return 0;
+	return is_long64(e) || code[at + 1] >= 0xC0;
+}
+
+static uint8_t gpr_number(ZydisRegister reg)
+{
+	switch (ZydisRegisterGetClass(reg)) {
+	case ZYDIS_REGCLASS_GPR16:
+		return reg - ZYDIS_REGISTER_AX;
+	case ZYDIS_REGCLASS_GPR32:
+		return reg - ZYDIS_REGISTER_EAX;
+	case ZYDIS_REGCLASS_GPR64:
+		return reg - ZYDIS_REGISTER_RAX;
+	case ZYDIS_REGCLASS_IP:
+		return REG_RIP;
+	default:
+		return NO_REG;
+	}
+}
+
+static uint8_t seg_number(ZydisRegister reg)
+{
+	return ZydisRegisterGetClass(reg) == ZYDIS_REGCLASS_SEGMENT ? reg - ZYDIS_REGISTER_ES :
+								      MK_DS;
+}
+
+/* Zydis counts AL CL DL BL, AH CH DH BH, SPL BPL SIL DIL R8B ... */
+static void gpr8(struct operand *o, ZydisRegister reg)
+{
+	unsigned int n = reg - ZYDIS_REGISTER_AL;
+
+	o->kind = OPERAND_GPR;
+	o->high = n >= 4 && n < 8;
+	o->reg = n < 4 ? n : n - 4;
+}
+
+static void convert_register(struct operand *o, ZydisRegister reg)
+{
+	o->reg = gpr_number(reg);
+	switch (ZydisRegisterGetClass(reg)) {
+	case ZYDIS_REGCLASS_GPR8:
+		gpr8(o, reg);
+		break;
+	case ZYDIS_REGCLASS_GPR16:
+	case ZYDIS_REGCLASS_GPR32:
+	case ZYDIS_REGCLASS_GPR64:
+		o->kind = OPERAND_GPR;
+		break;
+	case ZYDIS_REGCLASS_SEGMENT:
+		o->kind = OPERAND_SEG;
+		o->reg = seg_number(reg);
+		break;
+	case ZYDIS_REGCLASS_XMM:
+		o->kind = OPERAND_VECTOR;
+		o->reg = reg - ZYDIS_REGISTER_XMM0;
+		break;
+	case ZYDIS_REGCLASS_YMM:
+		o->kind = OPERAND_VECTOR;
+		o->reg = reg - ZYDIS_REGISTER_YMM0;
+		break;
+	default:
+		o->kind = OPERAND_NONE;
+		break;
+	}
+}
+
+static void convert_memory(struct operand *o, const ZydisDecodedOperandMem *mem)
+{
+	o->kind = OPERAND_MEM;
+	o->seg = seg_number(mem->segment);
+	o->base = gpr_number(mem->base);
+	o->index = gpr_number(mem->index);
+	o->scale = mem->scale;
+	o->disp = mem->disp.value;
+	if (mem->type == ZYDIS_MEMOP_TYPE_VSIB)
+		o->kind = OPERAND_NONE;
+}
+
+static void convert_operand(struct operand *o, const ZydisDecodedOperand *from)
+{
+	*o = (struct operand){ .size = from->size / 8, .reg = NO_REG };
+	switch (from->type) {
+	case ZYDIS_OPERAND_TYPE_REGISTER:
+		convert_register(o, from->reg.value);
+		break;
+	case ZYDIS_OPERAND_TYPE_MEMORY:
+		convert_memory(o, &from->mem);
+		break;
+	case ZYDIS_OPERAND_TYPE_IMMEDIATE:
+		o->kind = OPERAND_IMM;
+		o->imm = from->imm.value.u;
+		break;
+	default:
+		break;
+	}
+}
+
+/* The last of F2 and F3 counts (APM vol. 3, 1.2.6). */
+static uint8_t rep_prefix(const ZydisDecodedInstruction *z)
+{
+	uint8_t rep = REP_NONE;
+
+	for (unsigned int i = 0; i < z->raw.prefix_count; i++) {
+		if (z->raw.prefixes[i].value == 0xF3)
+			rep = REP_E;
+		else if (z->raw.prefixes[i].value == 0xF2)
+			rep = REP_NE;
+	}
+	return rep;
+}
+
+static int convert(const ZydisDecodedInstruction *z, const ZydisDecodedOperand *operands,
+		   struct insn *in)
+{
+	int string = z->meta.category == ZYDIS_CATEGORY_STRINGOP ||
+		     z->meta.category == ZYDIS_CATEGORY_IOSTRINGOP;
+
+	in->op = (string ? string_ops : ops) + z->mnemonic;
+	if (!in->op->run || z->encoding == ZYDIS_INSTRUCTION_ENCODING_EVEX)
+		return EMU_UNHANDLED;
+	in->len = z->length;
+	in->size = z->operand_width / 8;
+	in->addr_size = z->address_width / 8;
+	in->lock = !!(z->attributes & ZYDIS_ATTRIB_HAS_LOCK);
+	in->rep = string ? rep_prefix(z) : REP_NONE;
+	in->vex = z->encoding == ZYDIS_INSTRUCTION_ENCODING_VEX;
+	in->far = z->meta.branch_type == ZYDIS_BRANCH_TYPE_FAR;
+	in->visible = z->operand_count_visible;
+	in->count = z->operand_count < INSN_OPERANDS ? z->operand_count : INSN_OPERANDS;
+	for (unsigned int i = 0; i < in->count; i++)
+		convert_operand(&in->operand[i], &operands[i]);
+	return EMU_OK;
+}
+
+int decode(struct emu *e, const uint8_t *code, unsigned int len, struct insn *in)
+{
+	ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
+	ZydisDecodedInstruction z;
+	ZydisDecoder decoder;
+	ZyanStatus status;
+
+	init_decoder(e, &decoder);
+	memset(in, 0, sizeof(*in));
+	status = ZydisDecoderDecodeFull(&decoder, code, len, &z, operands);
+	if (ZYAN_SUCCESS(status))
+		return convert(&z, operands, in);
+	if (status == ZYDIS_STATUS_NO_MORE_DATA)
+		return DECODE_MORE;
+	if (status == ZYDIS_STATUS_INSTRUCTION_TOO_LONG)
+		return fault(e, VEC_GP);
+	return is_evex(e, code, len) ? EMU_UNHANDLED : fault(e, VEC_UD);
+}

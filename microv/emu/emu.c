@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: MIT
+/* One instruction: fetched, decoded, executed, and done or undone. See emu.h. */
+#include "insn.h"
+
+#define PAGE_SIZE 4096U
+
+void emu_set_code(struct emu *e, const void *code, unsigned int len)
+{
+	if (e->pending.code_len || len > EMU_MAX_CODE)
+		return;
+	e->pending.rip = mem_code(e);
+	e->pending.code_len = len;
+	memcpy(e->pending.code, code, len);
+}
+
+void emu_give(struct emu *e, const void *data)
+{
+	struct emu_pending *p = &e->pending;
+
+	if (p->reads == EMU_MAX_READS)
+		return;
+	p->read[p->reads] = e->want;
+	memcpy(p->read[p->reads].data, data, e->want.len);
+	p->reads++;
+}
+
+void emu_checkpoint(struct emu *e)
+{
+	e->saved = e->regs;
+	e->pending.reads = 0;
+	e->reads_used = 0;
+}
+
+static void forget(struct emu *e)
+{
+	e->pending.rip = mem_code(e);
+	e->pending.code_len = 0;
+	e->pending.reads = 0;
+}
+
+/* A page at a time: what is behind the instruction needn't be there. */
+static int fetch_more(struct emu *e)
+{
+	struct emu_pending *p = &e->pending;
+	uint64_t gla = p->rip + p->code_len, limit = e->regs.seg[MK_CS].limit;
+	uint64_t offset = e->regs.rip + p->code_len;
+	unsigned int len = EMU_MAX_CODE - p->code_len;
+	int err;
+
+	if (len > PAGE_SIZE - gla % PAGE_SIZE)
+		len = PAGE_SIZE - gla % PAGE_SIZE;
+	if (!is_long64(e) && limit != 0xFFFFFFFF) {
+		if (offset > limit)
+			return fault(e, VEC_GP);
+		if (len > limit - offset + 1)
+			len = limit - offset + 1;
+	}
+	err = mem_fetch(e, gla, p->code + p->code_len, len);
+	if (!err)
+		p->code_len += len;
+	return err;
+}
+
+static int fetch_and_decode(struct emu *e, struct insn *in)
+{
+	struct emu_pending *p = &e->pending;
+	int err = p->code_len ? EMU_OK : fetch_more(e);
+
+	while (!err) {
+		err = decode(e, p->code, p->code_len, in);
+		if (err != DECODE_MORE)
+			break;
+		err = p->code_len < EMU_MAX_CODE ? fetch_more(e) : fault(e, VEC_GP);
+	}
+	return err;
+}
+
+static int execute(struct emu *e)
+{
+	struct insn in;
+	int err = fetch_and_decode(e, &in);
+
+	if (err)
+		return err;
+	e->next_rip = e->regs.rip + in.len;
+	if (!is_long64(e))
+		e->next_rip = (uint32_t)e->next_rip;
+	return in.op->run(e, &in);
+}
+
+static void begin(struct emu *e)
+{
+	e->saved = e->regs;
+	e->outs = 0;
+	e->shadow = 0;
+	e->unfinished = 0;
+	e->reads_used = 0;
+	if (e->pending.rip != mem_code(e))
+		forget(e);
+}
+
+enum emu_result emu_step(struct emu *e)
+{
+	int err;
+
+	begin(e);
+	err = execute(e);
+	if (err) {
+		e->regs = e->saved;
+		e->outs = 0;
+	} else if (!e->unfinished) {
+		e->regs.rip = e->next_rip;
+		e->regs.rflags &= ~FLAG_RF;
+	}
+	if (err == EMU_OK || err == EMU_FAULT || err == EMU_RETRY)
+		e->pending.reads = e->pending.code_len = 0;
+	return err;
+}

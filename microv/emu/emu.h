@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The instruction emulator: executes one instruction of a guest in terms of struct emu_ops.
+ * It knows no VM and no hypercall, so that it runs and is fuzzed as a host program too.
+ *
+ * How to use it: fill struct emu (zeroed before), call emu_step(), act by its result.
+ *
+ *   EMU_OK      take regs back. Then hand each of out[0..outs) to user space, in order,
+ *               before the guest runs again. A REP instruction may be unfinished: RIP still
+ *               points to it, and running the guest goes on with it. If regs.rflags had TF,
+ *               the caller raises the #DB; `shadow` says that the next instruction is
+ *               shadowed (MOV SS, POP SS).
+ *   EMU_FAULT   take regs back (a REP instruction may have done some iterations, any other
+ *               did nothing), and inject `fault`.
+ *   EMU_WAIT    take regs back as above; user space must read `want`. Keep `pending`; when
+ *               the data is there, fill struct emu again, put `pending` back, emu_give()
+ *               the data and call emu_step() again: it starts the instruction over with
+ *               what it got. If somebody moved RIP meanwhile, the data is forgotten.
+ *   EMU_RETRY   another CPU won a locked operation: nothing is done, run the guest again.
+ *   EMU_UNHANDLED  nothing is done; pending.code has the bytes for the report.
+ */
+#ifndef EMU_EMU_H
+#define EMU_EMU_H
+
+#include "mk_abi.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum emu_result { EMU_OK = 0, EMU_FAULT, EMU_WAIT, EMU_RETRY, EMU_UNHANDLED, EMU_NOT_MEMORY };
+
+/* Kinds of access, with the values of WALK_* in walk.h. */
+enum { EMU_READ = 0, EMU_WRITE = 1, EMU_EXEC = 2, EMU_USER = 4 };
+
+#define EMU_MAX_CODE 15
+/* The most pieces that one instruction reads: POPA over a page's end. */
+#define EMU_MAX_READS 10
+/* The most that one writes: 32 bytes over a page's end are 5. */
+#define EMU_MAX_WRITES 8
+
+struct emu;
+
+struct emu_fault {
+	uint8_t vector;
+	uint8_t has_error;
+	uint32_t error;
+	uint64_t addr; /* CR2 of a #PF */
+};
+
+/* One access that user space serves: 1 to 8 bytes at a gpa or a port. */
+struct emu_io {
+	uint64_t addr;
+	uint8_t data[8];
+	uint8_t len;
+	uint8_t is_port;
+};
+
+/* What lives from EMU_WAIT to the next emu_step(). */
+struct emu_pending {
+	uint64_t rip; /* linear address of the instruction that waits */
+	uint8_t code_len;
+	uint8_t code[EMU_MAX_CODE]; /* fetched once */
+	uint8_t reads;
+	struct emu_io read[EMU_MAX_READS];
+};
+
+/* None of them crosses a page, and none touches struct emu but `fault`. */
+struct emu_ops {
+	/* Linear to guest-physical, setting A and D. EMU_OK; EMU_FAULT with e->fault. */
+	int (*translate)(struct emu *e, uint64_t gla, unsigned int access, uint64_t *gpa);
+	/* EMU_OK; EMU_NOT_MEMORY: user space must read, or write, it. */
+	int (*load)(struct emu *e, uint64_t gpa, void *buf, unsigned int len);
+	int (*store)(struct emu *e, uint64_t gpa, const void *buf, unsigned int len);
+	/*
+	 * Atomically stores `value` where `old` is; 1 to 16 bytes, perhaps misaligned.
+	 * EMU_OK; EMU_RETRY: something else is there; EMU_NOT_MEMORY.
+	 */
+	int (*cmpxchg)(struct emu *e, uint64_t gpa, const void *old, const void *value,
+		       unsigned int len);
+	/* All 32 bytes of YMM register n; without AVX the upper half is anything. */
+	void (*vector_get)(struct emu *e, unsigned int n, uint8_t value[32]);
+	void (*vector_set)(struct emu *e, unsigned int n, const uint8_t value[32]);
+};
+
+/* What instructions change. Registers are numbered as in enum mk_gpr, enum mk_seg_idx. */
+struct emu_regs {
+	uint64_t gpr[16];
+	uint64_t rip;
+	uint64_t rflags;
+	struct mk_seg seg[MK_SEGS];
+};
+
+struct emu {
+	const struct emu_ops *ops;
+	void *context; /* the ops' */
+
+	struct emu_regs regs;
+	struct mk_seg gdtr;
+	uint64_t cr0, cr4, efer, xcr0;
+	uint8_t cpl;
+
+	struct emu_fault fault;	 /* EMU_FAULT */
+	struct emu_io want;	 /* EMU_WAIT */
+	uint8_t shadow;		 /* EMU_OK: 1 after a load of SS */
+	uint8_t outs;		 /* EMU_OK */
+	struct emu_io out[EMU_MAX_WRITES];
+	struct emu_pending pending;
+
+	/* The emulator's own. */
+	struct emu_regs saved;	/* to go back to */
+	uint64_t next_rip;	/* behind the instruction; branches change it */
+	uint8_t unfinished;	/* REP: RIP stays */
+	uint8_t reads_used;	/* of pending.read[] */
+};
+
+/* Executes the instruction at regs.rip, see above. */
+enum emu_result emu_step(struct emu *e);
+
+/* The data for `want`, as many bytes as it says. */
+void emu_give(struct emu *e, const void *data);
+
+/* The bytes at RIP, where the CPU told them (decode assist); others are fetched. */
+void emu_set_code(struct emu *e, const void *code, unsigned int len);
+
+#endif

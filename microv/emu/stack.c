@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: MIT
+/* The stack, and near branches that go through memory. */
+#include "insn.h"
+
+/* Bytes of the stack pointer. */
+static unsigned int sp_size(const struct emu *e)
+{
+	if (is_long64(e))
+		return 8;
+	return e->regs.seg[MK_SS].attrib & MK_ATTR_DB ? 4 : 2;
+}
+
+static void sp_add(struct emu *e, int64_t bytes)
+{
+	unsigned int width = sp_size(e);
+
+	reg_set(e, MK_RSP, width, e->regs.gpr[MK_RSP] + bytes);
+}
+
+static int push(struct emu *e, uint64_t value, unsigned int size)
+{
+	unsigned int width = sp_size(e);
+	uint64_t sp = (e->regs.gpr[MK_RSP] - size) & size_mask(width);
+	int err = mem_write(e, MK_SS, sp, &value, size);
+
+	if (!err)
+		sp_add(e, -(int64_t)size);
+	return err;
+}
+
+static int pop(struct emu *e, uint64_t *value, unsigned int size)
+{
+	int err;
+
+	*value = 0;
+	err = mem_read(e, MK_SS, reg_get(e, MK_RSP, sp_size(e)), value, size);
+	if (!err)
+		sp_add(e, size);
+	return err;
+}
+
+int run_push(struct emu *e, const struct insn *in)
+{
+	uint64_t value;
+	int err = operand_read(e, in, 0, &value);
+
+	return err ? err : push(e, value, in->size);
+}
+
+/* An address with rSP in it means the one after POP (APM vol. 3, POP). */
+int run_pop(struct emu *e, const struct insn *in)
+{
+	uint64_t value;
+	int err = pop(e, &value, in->size);
+
+	return err ? err : operand_write(e, in, 0, value);
+}
+
+int run_pusha(struct emu *e, const struct insn *in)
+{
+	uint64_t sp = e->regs.gpr[MK_RSP];
+	int err = EMU_OK;
+
+	for (unsigned int reg = MK_RAX; reg <= MK_RDI && !err; reg++)
+		err = push(e, reg == MK_RSP ? sp : e->regs.gpr[reg], in->size);
+	return err;
+}
+
+int run_popa(struct emu *e, const struct insn *in)
+{
+	uint64_t value;
+	int err = EMU_OK;
+
+	for (unsigned int reg = MK_RDI + 1; reg-- > MK_RAX && !err;) {
+		err = pop(e, &value, in->size);
+		if (!err && reg != MK_RSP)
+			reg_set(e, reg, in->size, value);
+	}
+	return err;
+}
+
+static unsigned int iopl(const struct emu *e)
+{
+	return (e->regs.rflags & FLAG_IOPL) >> 12;
+}
+
+static int flags_forbidden(const struct emu *e)
+{
+	return e->regs.rflags & FLAG_VM && iopl(e) < 3;
+}
+
+int run_pushf(struct emu *e, const struct insn *in)
+{
+	if (flags_forbidden(e))
+		return fault(e, VEC_GP);
+	return push(e, e->regs.rflags & ~(FLAG_RF | FLAG_VM), in->size);
+}
+
+int run_popf(struct emu *e, const struct insn *in)
+{
+	uint64_t mask = FLAGS_STATUS | FLAG_TF | FLAG_DF | FLAG_NT | FLAG_AC | FLAG_ID, value;
+	int err;
+
+	if (flags_forbidden(e))
+		return fault(e, VEC_GP);
+	err = pop(e, &value, in->size);
+	if (err)
+		return err;
+	if (e->cpl == 0)
+		mask |= FLAG_IOPL;
+	if (e->cpl <= iopl(e))
+		mask |= FLAG_IF;
+	flags_set(e, mask & size_mask(in->size), value);
+	return EMU_OK;
+}
+
+int run_leave(struct emu *e, const struct insn *in)
+{
+	uint64_t value;
+	int err;
+
+	reg_set(e, MK_RSP, sp_size(e), e->regs.gpr[MK_RBP]);
+	err = pop(e, &value, in->size);
+	if (!err)
+		reg_set(e, MK_RBP, in->size, value);
+	return err;
+}
+
+int branch_to(struct emu *e, const struct insn *in, uint64_t target)
+{
+	target &= size_mask(in->size);
+	if (is_long64(e) ? !mem_canonical(e, target) : target > e->regs.seg[MK_CS].limit)
+		return fault(e, VEC_GP);
+	e->next_rip = target;
+	return EMU_OK;
+}
+
+/* A displacement or the address itself. */
+static int near_target(struct emu *e, const struct insn *in, uint64_t *target)
+{
+	int err = operand_read(e, in, 0, target);
+
+	if (in->operand[0].kind == OPERAND_IMM)
+		*target += e->next_rip;
+	return err;
+}
+
+/* Outside protected mode a code segment is just its selector. */
+static int far_jump(struct emu *e, const struct insn *in)
+{
+	const struct operand *o = &in->operand[0];
+	struct mk_seg *cs = &e->regs.seg[MK_CS];
+	uint8_t pointer[10];
+	uint64_t target = 0;
+	struct span span;
+	int err;
+
+	if (is_protected(e) || o->kind != OPERAND_MEM)
+		return EMU_UNHANDLED;
+	err = mem_span(e, o->seg, operand_ea(e, in, o), in->size + 2, EMU_READ, ALIGN_NONE, &span);
+	if (!err)
+		err = mem_load(e, &span, pointer);
+	if (err)
+		return err;
+	memcpy(&target, pointer, in->size);
+	err = branch_to(e, in, target);
+	if (err)
+		return err;
+	memcpy(&cs->selector, pointer + in->size, sizeof(cs->selector));
+	cs->base = (uint64_t)cs->selector << 4;
+	return EMU_OK;
+}
+
+int run_jmp(struct emu *e, const struct insn *in)
+{
+	uint64_t target;
+	int err;
+
+	if (in->far)
+		return far_jump(e, in);
+	err = near_target(e, in, &target);
+	return err ? err : branch_to(e, in, target);
+}
+
+int run_call(struct emu *e, const struct insn *in)
+{
+	uint64_t target, back = e->next_rip;
+	int err;
+
+	if (in->far)
+		return EMU_UNHANDLED;
+	err = near_target(e, in, &target);
+	if (!err)
+		err = branch_to(e, in, target);
+	return err ? err : push(e, back, in->size);
+}
+
+int run_ret(struct emu *e, const struct insn *in)
+{
+	uint64_t target;
+	int err;
+
+	if (in->far)
+		return EMU_UNHANDLED;
+	err = pop(e, &target, in->size);
+	if (err)
+		return err;
+	if (in->visible)
+		sp_add(e, in->operand[0].imm);
+	return branch_to(e, in, target);
+}
