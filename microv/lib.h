@@ -17,7 +17,10 @@ void *memset(void *dst, int byte, size_t len);
  */
 static inline void copy_once(void *dst, const void *src, size_t len)
 {
-	__asm__ volatile("rep movsb" : "+D"(dst), "+S"(src), "+c"(len) : : "memory");
+	size_t words = len / 8, bytes = len % 8;
+
+	__asm__ volatile("rep movsq" : "+D"(dst), "+S"(src), "+c"(words) : : "memory");
+	__asm__ volatile("rep movsb" : "+D"(dst), "+S"(src), "+c"(bytes) : : "memory");
 }
 
 static inline uint64_t rdtsc(void)

@@ -6,17 +6,22 @@
 
 void *memset(void *to, int c, size_t n)
 {
+	u64 fill = (u8)c * 0x0101010101010101ULL;
+	u64 words = n / 8, bytes = n % 8;
 	void *d = to;
 
-	asm volatile("rep stosb" : "+D"(d), "+c"(n) : "a"(c) : "memory");
+	asm volatile("rep stosq" : "+D"(d), "+c"(words) : "a"(fill) : "memory");
+	asm volatile("rep stosb" : "+D"(d), "+c"(bytes) : "a"(fill) : "memory");
 	return to;
 }
 
 void *memcpy(void *to, const void *from, size_t n)
 {
+	u64 words = n / 8, bytes = n % 8;
 	void *d = to;
 
-	asm volatile("rep movsb" : "+D"(d), "+S"(from), "+c"(n)::"memory");
+	asm volatile("rep movsq" : "+D"(d), "+S"(from), "+c"(words)::"memory");
+	asm volatile("rep movsb" : "+D"(d), "+S"(from), "+c"(bytes)::"memory");
 	return to;
 }
 
