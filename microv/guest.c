@@ -46,12 +46,21 @@ static void guest_msr(struct run *r)
 #define KVM_ENOSYS 1000
 #define KVM_EPERM 1
 
-/* Whatever the number, MicroV's own hypercalls included: those are root's. */
-static void guest_hypercall(struct run *r)
+/* MicroV's own hypercalls are for the root VM; all others are as under KVM. */
+static uint64_t hypercall_answer(struct run *r)
 {
 	int64_t ret = walk_cpl(&r->vs) ? -KVM_EPERM : -KVM_ENOSYS;
 
-	r->vs.st->gpr[MK_RAX] = walk_long_mode(&r->vs) ? (uint64_t)ret : (uint32_t)ret;
+	if (!walk_long_mode(&r->vs))
+		return (uint32_t)ret;
+	if ((r->vs.st->gpr[MK_RAX] & MV_HYPERCALL_SIG_MASK) == MV_HYPERCALL_SIG_VAL)
+		return MV_STATUS_INVALID_PERM_DENIED;
+	return ret;
+}
+
+static void guest_hypercall(struct run *r)
+{
+	r->vs.st->gpr[MK_RAX] = hypercall_answer(r);
 	run_skip(r, 3);
 }
 

@@ -165,7 +165,7 @@ static void hypercalls_of_guests(void **state)
 	st->gpr[MK_RAX] = MV_HYPERCALL(MV_HANDLE_OP, 0);
 	EXIT(.reason = MK_EXIT_HYPERCALL, .len = 3);
 	run_until_interrupt();
-	assert_int_equal(st->gpr[MK_RAX], -1000);
+	assert_int_equal(st->gpr[MK_RAX], MV_STATUS_INVALID_PERM_DENIED);
 
 	HC(0, VS, REG_SET, id, mv_reg_t_ss_attrib, 0xC0F3);
 	st->gpr[MK_RAX] = 1;
