@@ -58,7 +58,8 @@ typedef mv_u64 mv_status_t;
 	X(FAILURE_INVALID_HANDLE, 0xDEAD000000040001, MV, "REG0 is not the caller's open handle")  \
 	X(FAILURE_NO_MEMORY, 0xDEAD000000080001, OURS,                                             \
 	  "the VM's pool is short of pages; REG0 = how many more to donate before trying again")   \
-	X(FAILURE_BUSY, 0xDEAD000000100001, OURS, "the VS runs on another PP")                     \
+	X(FAILURE_BUSY, 0xDEAD000000100001, OURS,                                                  \
+	  "the VS runs on another PP or is being destroyed; the VM is being destroyed, or another list of it continues") \
 	X(INVALID_PERM_DENIED, 0xDEAD000000010002, MV, "not allowed to this VM")                   \
 	X(INVALID_INPUT_REG0, 0xDEAD000000010003, MV, "input REG0 is invalid")                     \
 	X(INVALID_INPUT_REG1, 0xDEAD000000020003, MV, "input REG1 is invalid")                     \
