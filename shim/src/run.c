@@ -16,8 +16,10 @@
 
 /* What is needed of an exit, taken from the shared page while it is held. */
 struct vcpu_exit {
+	bool ran; /* the hypervisor took the call: `state` is the vCPU's */
 	mv_status_t status;
 	uint64_t reason;
+	struct mv_exit_state_t state;
 	union {
 		struct {
 			uint64_t port, reps, type;
@@ -41,6 +43,8 @@ static void run_fill(const struct shim_vcpu *vcpu, struct mv_run_t *run, uint64_
 		     uint64_t flags)
 {
 	memset(run, 0, offsetof(struct mv_run_t, in));
+	/* Zero also when the hypervisor gave the vCPU up and has no state to tell. */
+	memset((char *)run + MV_EXIT_STATE_OFFSET, 0, sizeof(struct mv_exit_state_t));
 	run->flags = flags;
 	if (cr8 != vcpu->cr8)
 		run->reg[0] = (struct mv_rdl_entry_t){ mv_reg_t_cr8, cr8 };
@@ -105,6 +109,8 @@ static int enter(struct shim_vcpu *vcpu, uint64_t cr8, uint64_t flags, struct vc
 	if (exit->status == MV_STATUS_SUCCESS || exit->status == MV_STATUS_EXIT_FAILURE ||
 	    exit->status == MV_STATUS_EXIT_UNKNOWN) {
 		exit_copy(vcpu, page, exit);
+		memcpy(&exit->state, (char *)page + MV_EXIT_STATE_OFFSET, sizeof(exit->state));
+		exit->ran = true;
 		vcpu->io = (struct vcpu_io){ .pending = false };
 		vcpu->cr8 = cr8;
 	}
@@ -223,59 +229,72 @@ static int exit_translate(struct shim_vcpu *vcpu, const struct vcpu_exit *exit)
 }
 
 /* Completes what is pending, without running the guest. */
-static int complete(struct shim_vcpu *vcpu, uint64_t cr8)
+static int complete(struct shim_vcpu *vcpu, uint64_t cr8, struct vcpu_exit *exit)
 {
-	struct vcpu_exit exit = { 0 };
 	int ret;
 
 	if (!vcpu->io.pending && cr8 == vcpu->cr8)
 		return 0;
-	ret = enter(vcpu, cr8, MV_RUN_FLAG_COMPLETE_ONLY, &exit);
-	return ret ? ret : hypercall_errno(exit.status);
+	ret = enter(vcpu, cr8, MV_RUN_FLAG_COMPLETE_ONLY, exit);
+	return ret ? ret : hypercall_errno(exit->status);
 }
 
-static int run_loop(struct shim_vcpu *vcpu, uint64_t cr8)
+static int run_loop(struct shim_vcpu *vcpu, uint64_t cr8, struct vcpu_exit *exit)
 {
-	struct vcpu_exit exit = { 0 };
 	int ret;
 
 	if (LOAD(vcpu->run->immediate_exit)) {
-		ret = complete(vcpu, cr8);
+		ret = complete(vcpu, cr8, exit);
 		return ret ? ret : -EINTR;
 	}
 	do {
 		platform_yield();
 		if (platform_signal_pending()) {
-			ret = complete(vcpu, cr8);
+			ret = complete(vcpu, cr8, exit);
 			vcpu->run->exit_reason = KVM_EXIT_INTR;
 			return ret ? ret : -EINTR;
 		}
-		ret = enter(vcpu, cr8, 0, &exit);
+		ret = enter(vcpu, cr8, 0, exit);
 		if (!ret)
-			ret = exit_translate(vcpu, &exit);
+			ret = exit_translate(vcpu, exit);
 	} while (ret > 0);
 	return ret;
 }
 
-/* What KVM tells in kvm_run after each KVM_RUN, without an interrupt controller of its own. */
-static void run_save(struct shim_vcpu *vcpu)
+/* For a KVM_RUN that made no hypercall; it is not known then whether interrupts are shadowed. */
+static mv_status_t state_get(const struct shim_vcpu *vcpu, struct mv_exit_state_t *state)
 {
 	struct mv_rdl_entry_t list[] = { { .reg = mv_reg_t_rflags }, { .reg = mv_reg_t_cr8 } };
+	mv_status_t status;
+
+	status = hypercall_rdl(MV_VS_OP_REG_GET_LIST_IDX_VAL, vcpu->vsid, list, 2);
+	state->rflags = list[0].val;
+	state->cr8 = list[1].val;
+	state->apic_base = vcpu->apic_base;
+	return status;
+}
+
+/* What KVM tells in kvm_run after each KVM_RUN, without an interrupt controller of its own. */
+static void run_save(struct shim_vcpu *vcpu, struct vcpu_exit *exit)
+{
+	const struct mv_exit_state_t *state = &exit->state;
 	struct kvm_run *run = vcpu->run;
 
-	if (hypercall_rdl(MV_VS_OP_REG_GET_LIST_IDX_VAL, vcpu->vsid, list, 2) != MV_STATUS_SUCCESS)
+	if (!exit->ran && state_get(vcpu, &exit->state) != MV_STATUS_SUCCESS)
 		return;
-	vcpu->cr8 = list[1].val;
-	run->if_flag = !!(list[0].val & RFLAGS_IF);
-	run->ready_for_interrupt_injection = run->if_flag;
-	run->cr8 = vcpu->cr8;
-	run->apic_base = vcpu->apic_base;
+	vcpu->cr8 = state->cr8;
+	vcpu->apic_base = state->apic_base;
+	run->if_flag = !!(state->rflags & RFLAGS_IF);
+	run->ready_for_interrupt_injection = run->if_flag && !(state->flags & MV_EXIT_STATE_SHADOW);
+	run->cr8 = state->cr8;
+	run->apic_base = state->apic_base;
 }
 
 int shim_vcpu_run(struct shim_vcpu *vcpu)
 {
 	struct kvm_run *run = vcpu->run;
 	const uint64_t cr8 = LOAD(run->cr8);
+	struct vcpu_exit exit = { 0 };
 	int ret;
 
 	run->flags = 0;
@@ -285,7 +304,7 @@ int shim_vcpu_run(struct shim_vcpu *vcpu)
 	if (LOAD(vcpu->vm->broken))
 		return -EIO;
 
-	ret = run_loop(vcpu, cr8);
-	run_save(vcpu);
+	ret = run_loop(vcpu, cr8, &exit);
+	run_save(vcpu, &exit);
 	return ret;
 }

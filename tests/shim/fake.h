@@ -78,6 +78,8 @@ struct fake_hv {
 	size_t list_sizes[FAKE_MAX]; /* entries of each mmio_map */
 	uint64_t reg[MV_REG_MAX + 1];
 	uint64_t efer, apic_base;
+	bool shadow; /* interrupts are held off for one instruction */
+	size_t reg_gets;
 	size_t runs;
 	bool waiting; /* RETRY_CONTINUATION was the last answer */
 	unsigned int pings_seen;

@@ -202,6 +202,8 @@ static mv_status_t list(uint64_t *(*find)(uint64_t index), bool set)
 
 static mv_status_t run(struct mv_regs *regs)
 {
+	struct mv_exit_state_t *state;
+	mv_status_t status;
 	struct mv_run_t in;
 	size_t i;
 
@@ -215,7 +217,13 @@ static mv_status_t run(struct mv_regs *regs)
 	hv.runs++;
 	memset(page_in(), 0, sizeof(in));
 	assert_non_null(hv.run);
-	return hv.run(&in, page_in(), &regs->reg[0]);
+	status = hv.run(&in, page_in(), &regs->reg[0]);
+	state = (struct mv_exit_state_t *)((char *)page_in() + MV_EXIT_STATE_OFFSET);
+	state->rflags = hv.reg[mv_reg_t_rflags];
+	state->cr8 = hv.reg[mv_reg_t_cr8];
+	state->apic_base = hv.apic_base;
+	state->flags = hv.shadow ? MV_EXIT_STATE_SHADOW : 0;
+	return status;
 }
 
 static mv_status_t vs_op(unsigned int idx, struct mv_regs *regs)
@@ -235,6 +243,7 @@ static mv_status_t vs_op(unsigned int idx, struct mv_regs *regs)
 		hv.vss--;
 		return MV_STATUS_SUCCESS;
 	case MV_VS_OP_REG_GET_LIST_IDX_VAL:
+		hv.reg_gets++;
 		return list(reg, false);
 	case MV_VS_OP_REG_SET_LIST_IDX_VAL:
 		return list(reg, true);

@@ -81,6 +81,24 @@ static void hlt(void **state)
 	assert_int_equal(last.in_bytes, 0);
 	assert_int_equal(last.reg[0].reg, 0);
 	assert_int_equal(hv.runs, 1);
+	assert_int_equal(hv.reg_gets, 0);
+}
+
+static void interrupt_shadow(void **state)
+{
+	(void)state;
+	hv.shadow = true;
+	assert_int_equal(shim_vcpu_run(&vcpu), 0);
+	assert_int_equal(run->if_flag, 1);
+	assert_int_equal(run->ready_for_interrupt_injection, 0);
+}
+
+static void guest_moves_its_apic(void **state)
+{
+	(void)state;
+	hv.apic_base = 0xFEC00900;
+	assert_int_equal(shim_vcpu_run(&vcpu), 0);
+	assert_int_equal(run->apic_base, 0xFEC00900);
 }
 
 static void interrupts_off(void **state)
@@ -224,6 +242,8 @@ static void signal_ends_it(void **state)
 	assert_int_equal(shim_vcpu_run(&vcpu), -EINTR);
 	assert_int_equal(run->exit_reason, KVM_EXIT_INTR);
 	assert_int_equal(hv.runs, 0);
+	assert_int_equal(run->if_flag, 1);
+	assert_int_equal(run->apic_base, 0xFEE00900);
 }
 
 static void signal_after_in_completes_it(void **state)
@@ -400,6 +420,8 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(hlt),
+		TEST(interrupt_shadow),
+		TEST(guest_moves_its_apic),
 		TEST(interrupts_off),
 		TEST(triple_fault),
 		TEST(hypervisor_gave_up),
