@@ -25,7 +25,7 @@ wander() {
 
 # Data through pipes between tasks on different CPUs; the sum tells of any loss.
 pipes() {
-	sum=$(seq 1 200000 | taskset -c 1 awk '{ print }' | taskset -c 0 awk '{ s += $1 } END { printf "%d\n", s }')
+	sum=$(seq 1 200000 | taskset -c 1 awk '{ print }' | taskset -c 0 awk '{ s += $1 } END { printf "%.0f\n", s }')
 	echo "sum $sum"
 	[ "$sum" = 20000100000 ]
 }
