@@ -172,8 +172,8 @@ static void enter(struct run *r)
 	if (!err) {
 		guest_exit(r);
 	} else if (err == -MK_EBUSY) {
-		/* The CPU that ran it last has not left it quite: as in state_fetch(). */
-		__builtin_ia32_pause();
+		/* The CPU that ran it last has not left it quite: root tries again. */
+		run_leave(r, mv_exit_reason_t_interrupt);
 	} else if (err == -MK_EINVAL) {
 		leave_failure(r, FAILED_ENTRY);
 	} else {

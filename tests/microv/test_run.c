@@ -348,9 +348,11 @@ static void last_cpu_is_slow(void **state)
 {
 	(void)state;
 	HC(0, VS, REG_SET, id, mv_reg_t_cr3, 0x5000);
-	fake.busy = 3;
+	fake.busy = 1;
 	run_until_interrupt();
-	assert_int_equal(fake.runs, 4);
+	assert_int_equal(fake.exit_next, 0);
+	run_until_interrupt();
+	assert_int_equal(fake.exit_next, 1);
 	fake.busy = 2;
 	assert_int_equal(HC(0, VS, REG_GET, id, mv_reg_t_cr3, 0), SUCCESS);
 	assert_int_equal(fake_reg(0, 0), 0x5000);
