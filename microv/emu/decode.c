@@ -30,7 +30,9 @@ static void init_decoder(const struct emu *e, ZydisDecoder *decoder)
 		mode = ZYDIS_MACHINE_MODE_REAL_16;
 	}
 	ZydisDecoderInit(decoder, mode, stack);
-	ZydisDecoderEnableMode(decoder, ZYDIS_DECODER_MODE_AMD_BRANCHES, ZYAN_TRUE);
+	ZydisDecoderEnableMode(decoder, ZYDIS_DECODER_MODE_AMD_BRANCHES, !e->wide_branches);
+	/* Else NOTRACK, which is DS's prefix too, hides it. */
+	ZydisDecoderEnableMode(decoder, ZYDIS_DECODER_MODE_CET, ZYAN_FALSE);
 }
 
 /* Behind legacy prefixes; EVEX instructions exist, but this Zydis doesn't know them. */
@@ -126,6 +128,19 @@ static void convert_memory(struct operand *o, const ZydisDecodedOperandMem *mem)
 		o->kind = OPERAND_NONE;
 }
 
+/*
+ * No base and a displacement: of this form with a 32-bit address and REX.B, Zydis 4.0.0 makes
+ * R13D without a displacement.
+ */
+static void fix_base(struct operand *o, const ZydisDecodedInstruction *z)
+{
+	if (o->kind != OPERAND_MEM || !(z->attributes & ZYDIS_ATTRIB_HAS_SIB) ||
+	    z->raw.modrm.mod != 0 || z->raw.sib.base != 5)
+		return;
+	o->base = NO_REG;
+	o->disp = z->raw.disp.value;
+}
+
 static void convert_operand(struct operand *o, const ZydisDecodedOperand *from)
 {
 	*o = (struct operand){ .size = from->size / 8, .reg = NO_REG };
@@ -159,8 +174,20 @@ static uint8_t rep_prefix(const ZydisDecodedInstruction *z)
 	return rep;
 }
 
-static int convert(const ZydisDecodedInstruction *z, const ZydisDecodedOperand *operands,
-		   struct insn *in)
+/* AMD's CPUs take the operand size prefix for what it says (APM vol. 3, CALL); Zydis doesn't. */
+static void narrow_branch(struct insn *in, const ZydisDecodedInstruction *z)
+{
+	if (z->meta.branch_type != ZYDIS_BRANCH_TYPE_NEAR && z->mnemonic != ZYDIS_MNEMONIC_RET)
+		return;
+	if (in->far || !(z->attributes & ZYDIS_ATTRIB_HAS_OPERANDSIZE) || z->raw.rex.W)
+		return;
+	in->size = 2;
+	if (in->operand[0].kind == OPERAND_MEM || in->operand[0].kind == OPERAND_GPR)
+		in->operand[0].size = 2;
+}
+
+static int convert(const struct emu *e, const ZydisDecodedInstruction *z,
+		   const ZydisDecodedOperand *operands, struct insn *in)
 {
 	int string = z->meta.category == ZYDIS_CATEGORY_STRINGOP ||
 		     z->meta.category == ZYDIS_CATEGORY_IOSTRINGOP;
@@ -179,6 +206,10 @@ static int convert(const ZydisDecodedInstruction *z, const ZydisDecodedOperand *
 	in->count = z->operand_count < INSN_OPERANDS ? z->operand_count : INSN_OPERANDS;
 	for (unsigned int i = 0; i < in->count; i++)
 		convert_operand(&in->operand[i], &operands[i]);
+	for (unsigned int i = 0; i < in->count && i < in->visible; i++)
+		fix_base(&in->operand[i], z);
+	if (is_long64(e) && !e->wide_branches)
+		narrow_branch(in, z);
 	return EMU_OK;
 }
 
@@ -193,7 +224,7 @@ int decode(struct emu *e, const uint8_t *code, unsigned int len, struct insn *in
 	memset(in, 0, sizeof(*in));
 	status = ZydisDecoderDecodeFull(&decoder, code, len, &z, operands);
 	if (ZYAN_SUCCESS(status))
-		return convert(&z, operands, in);
+		return convert(e, &z, operands, in);
 	if (status == ZYDIS_STATUS_NO_MORE_DATA)
 		return DECODE_MORE;
 	if (status == ZYDIS_STATUS_INSTRUCTION_TOO_LONG)

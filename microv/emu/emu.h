@@ -98,6 +98,7 @@ struct emu {
 	struct mk_seg gdtr;
 	uint64_t cr0, cr4, efer, xcr0;
 	uint8_t cpl;
+	uint8_t wide_branches; /* near branches ignore 66 in 64-bit mode: Intel's CPUs */
 
 	struct emu_fault fault;	 /* EMU_FAULT */
 	struct emu_io want;	 /* EMU_WAIT */

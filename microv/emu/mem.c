@@ -17,7 +17,7 @@ int mem_canonical(const struct emu *e, uint64_t gla)
 	return (uint64_t)((int64_t)(gla << unused) >> unused) == gla;
 }
 
-/* APM vol. 2, 4.7.3; with a limit of 4 GiB accesses wrap around. */
+/* APM vol. 2, 4.7.3. */
 static int limit_allows(const struct mk_seg *seg, uint64_t ea, unsigned int len)
 {
 	uint64_t top = seg->limit;
@@ -27,7 +27,7 @@ static int limit_allows(const struct mk_seg *seg, uint64_t ea, unsigned int len)
 			return 0;
 		top = seg->attrib & MK_ATTR_DB ? 0xFFFFFFFF : 0xFFFF;
 	}
-	return top == 0xFFFFFFFF || (ea <= top && len - 1 <= top - ea);
+	return ea <= top && len - 1 <= top - ea;
 }
 
 static int type_allows(const struct emu *e, const struct mk_seg *seg, unsigned int access)
@@ -80,9 +80,18 @@ int mem_span_linear(struct emu *e, uint64_t gla, unsigned int len, unsigned int 
 	return e->ops->translate(e, second, access, &span->gpa[1]);
 }
 
-static int misaligned(struct emu *e, uint64_t gla, unsigned int len, unsigned int align)
+/*
+ * As AMD's CPUs do it, the #AC comes before page faults, the #GP of aligned SSE accesses before
+ * segment faults too.
+ */
+static int check_alignment(struct emu *e, unsigned int seg, uint64_t ea, unsigned int len,
+			   unsigned int align)
 {
-	if (align == ALIGN_NONE || !(gla & (len - 1)))
+	uint64_t base = is_long64(e) && seg < MK_FS ? 0 : e->regs.seg[seg].base;
+	/* Of 32 bytes each half is looked at, but where the instruction itself asks for more. */
+	unsigned int unit = align == ALIGN_AC && len > 16 ? 16 : len;
+
+	if (align == ALIGN_NONE || !((base + ea) & (unit - 1)))
 		return EMU_OK;
 	if (align == ALIGN_GP)
 		return fault(e, VEC_GP);
@@ -95,15 +104,14 @@ int mem_span(struct emu *e, unsigned int seg, uint64_t ea, unsigned int len, uns
 	     unsigned int align, struct span *span)
 {
 	uint64_t gla;
-	int err = linear(e, seg, ea, len, access, &gla);
+	int err = align == ALIGN_GP ? check_alignment(e, seg, ea, len, align) : EMU_OK;
 
-	if (!err && align == ALIGN_GP)
-		err = misaligned(e, gla, len, align);
+	if (!err)
+		err = linear(e, seg, ea, len, access, &gla);
+	if (!err && align == ALIGN_AC)
+		err = check_alignment(e, seg, ea, len, align);
 	if (!err)
 		err = mem_span_linear(e, gla, len, access | (e->cpl == 3 ? EMU_USER : 0), span);
-	/* APM vol. 2, table 8-8: the page fault comes first. */
-	if (!err && align == ALIGN_AC)
-		err = misaligned(e, gla, len, align);
 	return err;
 }
 

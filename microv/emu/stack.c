@@ -17,12 +17,20 @@ static void sp_add(struct emu *e, int64_t bytes)
 	reg_set(e, MK_RSP, width, e->regs.gpr[MK_RSP] + bytes);
 }
 
+static int push_span(struct emu *e, unsigned int size, struct span *span)
+{
+	uint64_t sp = (e->regs.gpr[MK_RSP] - size) & size_mask(sp_size(e));
+
+	return mem_span(e, MK_SS, sp, size, EMU_WRITE, ALIGN_AC, span);
+}
+
 static int push(struct emu *e, uint64_t value, unsigned int size)
 {
-	unsigned int width = sp_size(e);
-	uint64_t sp = (e->regs.gpr[MK_RSP] - size) & size_mask(width);
-	int err = mem_write(e, MK_SS, sp, &value, size);
+	struct span span;
+	int err = push_span(e, size, &span);
 
+	if (!err)
+		err = mem_store(e, &span, &value);
 	if (!err)
 		sp_add(e, -(int64_t)size);
 	return err;
@@ -182,14 +190,18 @@ int run_jmp(struct emu *e, const struct insn *in)
 	return err ? err : branch_to(e, in, target);
 }
 
+/* The stack's faults come before the target's, and both before the push. */
 int run_call(struct emu *e, const struct insn *in)
 {
 	uint64_t target, back = e->next_rip;
+	struct span span;
 	int err;
 
 	if (in->far)
 		return EMU_UNHANDLED;
 	err = near_target(e, in, &target);
+	if (!err)
+		err = push_span(e, in->size, &span);
 	if (!err)
 		err = branch_to(e, in, target);
 	return err ? err : push(e, back, in->size);

@@ -146,13 +146,14 @@ static int scas(struct emu *e, const struct insn *in)
 	return EMU_OK;
 }
 
+/* Which operand faults first is as on AMD's CPUs (but for REPE CMPSB). */
 static int cmps(struct emu *e, const struct insn *in)
 {
 	uint64_t a, b;
-	int err = read_source(e, in, &a);
+	int err = read_destination(e, in, &b);
 
 	if (!err)
-		err = read_destination(e, in, &b);
+		err = read_source(e, in, &a);
 	if (err)
 		return err;
 	compute_sub(e, a, b, element(in));

@@ -50,9 +50,8 @@ int run_cmpxchg(struct emu *e, const struct insn *in)
 	compute_sub(e, rax, place.old, size);
 	if (rax == place.old)
 		return place_close(e, in, &place, value);
-	err = place_close(e, in, &place, place.old);
 	reg_set(e, MK_RAX, size, place.old);
-	return err;
+	return in->operand[0].kind == OPERAND_MEM ? place_close(e, in, &place, place.old) : EMU_OK;
 }
 
 static void get_pair(const struct emu *e, unsigned int high, unsigned int low, unsigned int size,
