@@ -198,6 +198,11 @@ u64 hw_read_cr2(void)
 	return here()->cr2;
 }
 
+void hw_rewrite_cr8(void)
+{
+	here()->cr8_writes++;
+}
+
 u64 hw_read_cr4(void)
 {
 	return here()->cr4;

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: MIT
+/* Root's operating system in the stack test: the shim's platform.h and mv_hypercall(). */
+#include "stack.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include <hypercall.h>
+#include <shim.h>
+
+struct stack_os stack_os;
+
+static bool page_used[STACK_KERNEL_PAGES];
+
+void *platform_alloc(size_t bytes)
+{
+	void *p = calloc(1, bytes);
+
+	assert_false(stack_os.shared_held || stack_os.irqs_off);
+	stack_os.allocs += p != NULL;
+	return p;
+}
+
+void platform_free(void *p)
+{
+	stack_os.allocs -= p != NULL;
+	free(p);
+}
+
+/* The first pages are the CPUs' shared pages. */
+int platform_pages_alloc(unsigned int order, uint64_t *spa)
+{
+	uint64_t first, i, count = 1ULL << order;
+
+	for (first = 16; first + count <= STACK_KERNEL_PAGES; first += count) {
+		for (i = 0; i < count && !page_used[first + i]; i++)
+			;
+		if (i < count)
+			continue;
+		memset(&page_used[first], 1, count);
+		stack_os.pages += (long)count;
+		*spa = STACK_KERNEL + first * MV_PAGE_SIZE;
+		return 0;
+	}
+	return -ENOMEM;
+}
+
+/* Nobody may have it but root, and there is nothing of a guest's in it. */
+void platform_pages_free(uint64_t spa, unsigned int order)
+{
+	static const uint8_t zeros[MV_PAGE_SIZE];
+	uint64_t i, first = (spa - STACK_KERNEL) / MV_PAGE_SIZE;
+
+	assert_true(stack_is_roots(spa, MV_PAGE_SIZE << order));
+	for (i = 0; i < 1ULL << order; i++) {
+		assert_memory_equal(stack_ram(spa + i * MV_PAGE_SIZE), zeros, MV_PAGE_SIZE);
+		page_used[first + i] = false;
+	}
+	stack_os.pages -= 1L << order;
+}
+
+/* hva is the offset in the process's memory. */
+static uint64_t spa_of(uint64_t page)
+{
+	const uint64_t pages = STACK_USER_BYTES / MV_PAGE_SIZE;
+
+	if (stack_os.scattered)
+		page = page * 5 % pages; /* odd: each page once */
+	return STACK_USER + page * MV_PAGE_SIZE;
+}
+
+int platform_pin(void *os, uint64_t hva, uint64_t pages, struct platform_pin *pin)
+{
+	uint64_t i;
+
+	(void)os;
+	assert_false(stack_os.shared_held);
+	for (i = 0; i < pages && i < PLATFORM_PIN_BATCH && hva + i * MV_PAGE_SIZE < STACK_USER_BYTES;
+	     i++)
+		pin->spa[i] = spa_of(hva / MV_PAGE_SIZE + i);
+	pin->writable = true;
+	pin->skip = 1;
+	stack_os.pinned += (long)i;
+	return (int)i;
+}
+
+void platform_unpin(void *os, uint64_t spa, uint64_t pages, bool dirty)
+{
+	(void)os;
+	(void)dirty;
+	assert_true(stack_is_roots(spa, pages * MV_PAGE_SIZE));
+	stack_os.pinned -= (long)pages;
+}
+
+bool platform_user_range_ok(uint64_t hva, uint64_t bytes)
+{
+	return bytes <= 1ULL << 47 && hva <= (1ULL << 47) - bytes;
+}
+
+void *platform_shared_page_get(void)
+{
+	void *page = stack_ram(STACK_KERNEL + stack_cpu() * MV_PAGE_SIZE);
+
+	assert_false(stack_os.shared_held);
+	memset(page, 0xA5, MV_PAGE_SIZE);
+	stack_os.shared_held = true;
+	return page;
+}
+
+void platform_shared_page_put(void)
+{
+	assert_true(stack_os.shared_held);
+	stack_os.shared_held = false;
+}
+
+bool platform_guest_enter(void)
+{
+	stack_os.irqs_off = true;
+	return true;
+}
+
+void platform_guest_leave(void)
+{
+	stack_os.irqs_off = false;
+}
+
+bool platform_signal_pending(void)
+{
+	return stack_os.signal;
+}
+
+void platform_yield(void)
+{
+	assert_false(stack_os.shared_held || stack_os.irqs_off);
+}
+
+void platform_ping_cpus(void)
+{
+	unsigned int n, before = stack_cpu();
+
+	stack_os.pings++;
+	for (n = 0; n < STACK_CPUS; n++) {
+		stack_on(n);
+		shim_cpu_ping();
+	}
+	stack_on(before);
+}
+
+void platform_retry_wait(unsigned int attempt)
+{
+	assert_true(attempt < 4); /* each CPU has answered: more can't be needed */
+}
+
+void platform_vm_lock(void *os)
+{
+	(void)os;
+	assert_false(stack_os.vm_locked);
+	stack_os.vm_locked = true;
+}
+
+void platform_vm_unlock(void *os)
+{
+	(void)os;
+	assert_true(stack_os.vm_locked);
+	stack_os.vm_locked = false;
+}
+
+void platform_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t out[4])
+{
+	(void)subleaf;
+	memset(out, 0, 4 * sizeof(*out));
+	if (leaf == 0x80000008)
+		out[0] = 0x3028;
+}
+
+uint32_t platform_cpu(void)
+{
+	return stack_cpu();
+}
+
+uint32_t platform_online_cpus(void)
+{
+	return STACK_CPUS;
+}
+
+void platform_log(const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	vprintf(fmt, args);
+	va_end(args);
+	fail_msg("the shim has something to complain about");
+}
+
+void mv_hypercall(struct mv_regs *regs)
+{
+	uint64_t r[5] = { regs->rax, regs->reg[0], regs->reg[1], regs->reg[2], regs->reg[3] };
+
+	stack_vmmcall(r);
+	regs->rax = r[0];
+	memcpy(regs->reg, r + 1, sizeof(regs->reg));
+}
