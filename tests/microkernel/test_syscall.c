@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: MIT
+/* System calls by number, as a hostile ring 3 would make them. */
+#include "elf_image.h"
+#include "log.h"
+#include "machine.h"
+
+#define STACK (MK_U_STACK_TOP - MK_U_STACK_SIZE)
+#define SHARED_SPA (ROOT_RAM + 0x7000)
+
+static int group_setup(void **state)
+{
+	(void)state;
+	machine_start(2);
+	return 0;
+}
+
+static void guest_hlt(struct vmcb *v, u64 *gpr)
+{
+	(void)gpr;
+	v->exit_code = 0x78;
+}
+
+static s64 call(u64 nr, u64 a0, u64 a1, u64 a2, u64 a3, u64 a4)
+{
+	return syscall_dispatch(nr, a0, a1, a2, a3, a4).value;
+}
+
+static void unknown_numbers(void **state)
+{
+	unsigned int bit;
+
+	(void)state;
+	assert_int_equal(call(MK_SYS_COUNT, 0, 0, 0, 0, 0), -ENOSYS);
+	assert_int_equal(call(~0ULL, 0, 0, 0, 0, 0), -ENOSYS);
+	for (bit = 5; bit < 64; bit++)
+		assert_int_equal(call(BIT(bit) | MK_SYS_SPACE_CREATE, 9, 0, 0, 0, 0), -ENOSYS);
+	assert_null(space_get(9));
+}
+
+static void log_calls(void **state)
+{
+	const u64 va = STACK + PAGE_4K - 3; /* across two pages */
+	struct result r;
+	u64 end;
+
+	(void)state;
+	end = syscall_dispatch(MK_SYS_LOG_READ, ~0ULL, STACK, 0, 0, 0).second;
+	while (r = syscall_dispatch(MK_SYS_LOG_READ, end, STACK, 100, 0, 0), r.value > 0)
+		end += r.value;
+	memcpy(machine_user(0, va, true), "hel", 3);
+	memcpy(machine_user(0, va + 3, true), "lo", 2);
+	assert_int_equal(call(MK_SYS_LOG, va, 5, 0, 0, 0), 0);
+	r = syscall_dispatch(MK_SYS_LOG_READ, end, STACK + 0x100, 1ULL << 40, 0, 0);
+	assert_int_equal(r.value, 5);
+	assert_int_equal(r.second, end);
+	assert_memory_equal(machine_user(0, STACK + 0x100, false), "hello", 5);
+	assert_int_equal(call(MK_SYS_LOG, STACK, 1025, 0, 0, 0), -EINVAL);
+	assert_int_equal(call(MK_SYS_LOG, STACK, 1024, 0, 0, 0), 0);
+	assert_int_equal(call(MK_SYS_LOG, STACK, ~0ULL, 0, 0, 0), -EINVAL);
+}
+
+/* Whoever asks ring 0 to read or write for it must be able to do so itself. */
+static void pointers(void **state)
+{
+	static const u64 no_access[] = {
+		0, STACK - 1, MK_U_STACK_TOP, MK_U_STACK_TOP - 2, MK_U_STATE, MK_U_WINDOW,
+		MK_U_SHARED, MK_DIRECT, MK_IMAGE, ~0ULL, ~0ULL - 1, 0x800000000000, ELF_TEXT - 1,
+		ELF_DATA + 0x3000,
+	};
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(no_access); i++) {
+		assert_int_equal(call(MK_SYS_LOG, no_access[i], 3, 0, 0, 0), -EFAULT);
+		assert_int_equal(call(MK_SYS_LOG_READ, 0, no_access[i], 3, 0, 0), -EFAULT);
+	}
+	assert_int_equal(call(MK_SYS_LOG, ELF_TEXT, 3, 0, 0, 0), 0);
+	assert_int_equal(call(MK_SYS_LOG, ELF_RODATA, 3, 0, 0, 0), 0);
+	assert_int_equal(call(MK_SYS_LOG_READ, 0, ELF_TEXT, 3, 0, 0), -EFAULT);
+	assert_int_equal(call(MK_SYS_LOG_READ, 0, ELF_RODATA, 3, 0, 0), -EFAULT);
+	assert_int_equal(call(MK_SYS_LOG_READ, 0, ELF_DATA + 0x2000, 3, 0, 0), 3);
+}
+
+static void shared_page(void **state)
+{
+	u8 *page;
+
+	(void)state;
+	assert_null(machine_user(0, MK_U_SHARED, false));
+	assert_int_equal(call(MK_SYS_SHARED_SET, SHARED_SPA + 1, 0, 0, 0, 0), -EINVAL);
+	assert_int_equal(call(MK_SYS_SHARED_SET, MK_DIRECT_MAX, 0, 0, 0, 0), -EINVAL);
+	assert_int_equal(call(MK_SYS_SHARED_SET, 0x4000000, 0, 0, 0, 0), -EPERM);
+	assert_int_equal(call(MK_SYS_SHARED_SET, MACHINE_LOW_END, 0, 0, 0, 0), -EPERM);
+	assert_null(machine_user(0, MK_U_SHARED, false));
+	assert_int_equal(call(MK_SYS_SHARED_SET, SHARED_SPA, 0, 0, 0, 0), 0);
+	page = machine_user(0, MK_U_SHARED, true);
+	assert_ptr_equal(page, hw_virt(SPA(SHARED_SPA)));
+	assert_null(machine_user(1, MK_U_SHARED, false));
+	assert_int_equal(call(MK_SYS_SHARED_SET, SHARED_SPA, 0, 0, 0, 0), -EBUSY);
+	assert_int_equal(frame_check(SPA(SHARED_SPA), PAGE_4K, 0), -EPERM); /* can't be donated */
+	assert_int_equal(call(MK_SYS_LOG_READ, 0, MK_U_SHARED, 4, 0, 0), 4);
+	assert_int_equal(call(MK_SYS_SHARED_SET, ~0ULL, 0, 0, 0, 0), 0);
+	assert_null(machine_user(0, MK_U_SHARED, false));
+	assert_int_equal(call(MK_SYS_SHARED_SET, ~0ULL, 0, 0, 0, 0), 0);
+	assert_int_equal(frame_check(SPA(SHARED_SPA), PAGE_4K, 0), 0);
+	memset(page, 0, PAGE_4K);
+}
+
+static void window(void **state)
+{
+	const u64 gpa = 5ULL << 39; /* not in the first slot of the top table */
+
+	(void)state;
+	machine.guest = guest_hlt;
+	assert_int_equal(call(MK_SYS_WINDOW_OPEN, 0, 0, 0, 0, 0), -ENOENT);
+	assert_int_equal(call(MK_SYS_WINDOW_OPEN, 1, 0, 0, 0, 0), -ENOENT);
+	machine_vm(1, ROOT_RAM, 32);
+	assert_int_equal(call(MK_SYS_WINDOW_OPEN, 1, 0, 0, 0, 0), -ENOENT); /* no tables yet */
+	assert_int_equal(call(MK_SYS_SPACE_MAP, 1, gpa, ROOT_RAM + PAGE_2M, PAGE_4K, 1), 0);
+	assert_int_equal(call(MK_SYS_SPACE_MAP, 1, 0, ROOT_RAM + PAGE_2M, PAGE_4K, 7), 0);
+	assert_int_equal(call(MK_SYS_WINDOW_OPEN, 1, 0, 0, 0, 0), 0);
+	assert_ptr_equal(machine_user(0, MK_U_WINDOW + gpa, false), hw_virt(SPA(ROOT_RAM + PAGE_2M)));
+	assert_null(machine_user(0, MK_U_WINDOW + gpa, true)); /* the guest may not either */
+	assert_non_null(machine_user(0, MK_U_WINDOW, true));
+	assert_null(machine_user(0, MK_U_WINDOW + PAGE_4K, false));
+	assert_null(machine_user(1, MK_U_WINDOW, false));
+	assert_true(cpu_this()->pml4[(MK_U_WINDOW >> 39) & 511] & PTE_NX);
+	assert_int_equal(call(MK_SYS_VS_RUN, 0, 0, 0, 0, 0), 0);
+	assert_null(machine_user(0, MK_U_WINDOW, false));
+	assert_null(machine_user(0, MK_U_WINDOW + gpa, false));
+
+	/* It doesn't outlive its space. */
+	assert_int_equal(call(MK_SYS_WINDOW_OPEN, 1, 0, 0, 0, 0), 0);
+	machine_vm_end(1);
+	assert_null(machine_user(0, MK_U_WINDOW, false));
+}
+
+/* --- random calls: ring 0 and other memory is never ring 3's or a guest's --- */
+
+static u64 pick(const u64 *from, unsigned int n)
+{
+	return from[machine_random() % n];
+}
+
+/* What each call takes: space, VS, guest address, physical address, bytes, flags, pointer. */
+static const char *const shapes[MK_SYS_COUNT] = {
+	[MK_SYS_VS_RUN] = "v", [MK_SYS_VS_CREATE] = "vs", [MK_SYS_VS_DESTROY] = "v",
+	[MK_SYS_VS_FETCH] = "vf", [MK_SYS_SPACE_CREATE] = "s", [MK_SYS_SPACE_DESTROY] = "s",
+	[MK_SYS_SPACE_MAP] = "sgpbf", [MK_SYS_SPACE_UNMAP] = "sgb", [MK_SYS_SPACE_QUIESCE] = "s",
+	[MK_SYS_SPACE_DONATE] = "spb", [MK_SYS_SPACE_NEED] = "sgpbg", [MK_SYS_SHARED_SET] = "p",
+	[MK_SYS_WINDOW_OPEN] = "s", [MK_SYS_WINDOW_FIXUP] = "aaa", [MK_SYS_LOG] = "ab",
+	[MK_SYS_LOG_READ] = "bab", [MK_SYS_CPU_STOP] = "", [MK_SYS_SPACE_FREE] = "s",
+};
+
+/* One in eight is of another kind, some are nothing at all. */
+static u64 argument(char kind)
+{
+	static const char kinds[] = "svgpbfa";
+	static const u64 spaces[] = { 0, 1, 2, 3, 1, 2, 3, 1, 2, 3, 127, 128 };
+	static const u64 vss[] = { 0, 1, MK_GUEST_VS_FIRST, MK_GUEST_VS_FIRST + 1,
+				   MK_GUEST_VS_FIRST + 2, MK_VS_MAX - 1, MK_VS_MAX };
+	static const u64 guest[] = { 0, PAGE_2M, PAGE_1G - PAGE_4K, 5ULL << 39, MK_GPA_END - PAGE_4K };
+	static const u64 physical[] = {
+		ROOT_RAM, ROOT_RAM, ROOT_RAM, ROOT_RAM + PAGE_2M, ROOT_RAM + PAGE_2M, 0x4000000,
+		0x6000000, 0x8000000, 0x4000000 - PAGE_2M, 0xA0000, MACHINE_LOW_END - PAGE_4K,
+		MACHINE_HIGH, MACHINE_RAM_END - PAGE_4K, ~0ULL,
+	};
+	static const u64 sizes[] = { 0, 1, PAGE_4K, PAGE_4K, 2 * PAGE_4K, 16 * PAGE_4K, PAGE_2M,
+				     2 * PAGE_2M, ~0ULL << 12 };
+	static const u64 pointers[] = { ELF_TEXT, ELF_TEXT + 64, ELF_DATA, STACK, MK_U_SHARED,
+					MK_U_WINDOW, MK_U_STATE, MK_DIRECT, MK_IMAGE };
+
+	if (machine_random() % 8 == 0)
+		kind = kinds[machine_random() % sizeof(kinds)];
+	switch (kind) {
+	case 's':
+		return pick(spaces, ARRAY_SIZE(spaces));
+	case 'v':
+		return pick(vss, ARRAY_SIZE(vss));
+	case 'g':
+		return pick(guest, ARRAY_SIZE(guest)) + machine_random() % 4 * PAGE_4K;
+	case 'p':
+		return pick(physical, ARRAY_SIZE(physical)) + machine_random() % 64 * PAGE_4K;
+	case 'b':
+		return pick(sizes, ARRAY_SIZE(sizes));
+	case 'f':
+		return machine_random() % 16;
+	case 'a':
+		return pick(pointers, ARRAY_SIZE(pointers));
+	default:
+		return machine_random();
+	}
+}
+
+static s64 random_call(unsigned int nr)
+{
+	const char *shape = shapes[nr];
+	u64 a[5];
+	int i;
+
+	for (i = 0; i < 5; i++)
+		a[i] = argument(*shape ? *shape++ : 0);
+	return call(nr, a[0], a[1], a[2], a[3], a[4]);
+}
+
+static void is_roots(void *arg, const struct ptab_leaf *leaf)
+{
+	u64 spa = *leaf->entry & PTE_ADDR & ~(leaf->bytes - 1);
+
+	(void)arg;
+	/* Root's and lent, every page of it. */
+	assert_int_equal(frame_check(SPA(spa), leaf->bytes, FRAME_LENT_MAX), 0);
+	assert_int_equal(frame_check(SPA(spa), leaf->bytes, 0), -EPERM);
+}
+
+/* The chunks of the beginning, and all that was donated since. */
+static bool is_hidden_if_hv(u64 spa)
+{
+	return !frame_is_hv(SPA(spa)) || !machine_root_sees(spa);
+}
+
+static void ring3_leaf(void *arg, const struct ptab_leaf *leaf)
+{
+	u64 spa = *leaf->entry & PTE_ADDR;
+	bool image = leaf->base >= MK_U_IMAGE && leaf->base < 0x1000000;
+	bool state = leaf->base >= MK_U_STATE && leaf->base < MK_U_STATE + MK_VS_MAX * PAGE_4K;
+	bool stack = leaf->base >= STACK && leaf->base < MK_U_STACK_TOP;
+
+	(void)arg;
+	if (image || state || stack)
+		assert_true(frame_is_hv(SPA(spa)));
+	else
+		is_roots(NULL, leaf);
+	if (*leaf->entry & PTE_W && leaf->base < MK_U_WINDOW)
+		assert_true(*leaf->entry & PTE_NX);
+}
+
+static void check_everything(void)
+{
+	unsigned int id, n;
+	u64 at;
+
+	for (id = 1; id < MV_MAX_VMS; id++)
+		if (space_get(id) && space_get(id)->npt.root.v != SPA_NONE.v)
+			ptab_each(&space_get(id)->npt, 0, MK_GPA_END, is_roots, NULL);
+	for (n = 0; n < 2; n++) {
+		struct ptab pt = space_root()->npt;
+
+		pt.root = cpu_get(n)->pml4_spa;
+		ptab_each(&pt, 0, 1ULL << 47, ring3_leaf, NULL);
+		assert_int_equal(cpu_get(n)->pml4[256], 0xABC003); /* ring 0's half */
+	}
+	for (at = ROOT_RAM; at < ROOT_RAM + 3 * PAGE_2M; at += PAGE_4K)
+		assert_true(is_hidden_if_hv(at));
+}
+
+static void random_calls(void **state)
+{
+	static unsigned int worked[MK_SYS_COUNT];
+	unsigned int i, nr;
+
+	(void)state;
+	machine.guest = guest_hlt;
+	for (i = 0; i < 60000; i++) {
+		machine_on(machine_random() % 2);
+		nr = machine_random() % MK_SYS_COUNT;
+		if (nr == MK_SYS_CPU_STOP) /* ends in assembly */
+			continue;
+		if (random_call(nr) >= 0)
+			worked[nr]++;
+		if (i % 400 == 0)
+			check_everything();
+	}
+	check_everything();
+	for (nr = 0; nr < MK_SYS_COUNT; nr++)
+		if (nr != MK_SYS_CPU_STOP)
+			assert_true(worked[nr] > 0); /* or this would test nothing */
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(unknown_numbers),
+		cmocka_unit_test(log_calls),
+		cmocka_unit_test(pointers),
+		cmocka_unit_test(shared_page),
+		cmocka_unit_test(window),
+		cmocka_unit_test(random_calls), /* leaves a mess: last */
+	};
+
+	return cmocka_run_group_tests(tests, group_setup, NULL);
+}
