@@ -364,7 +364,7 @@ s64 machine_launch(unsigned int n)
 			   .ss = { 0x18, 0xC093, 0xFFFFFFFF, 0 } },
 	};
 
-	machine.now = n;
+	machine.now = n < MACHINE_CPUS ? n : 0;
 	machine_to_user(enter, &l);
 	return l.rc;
 }

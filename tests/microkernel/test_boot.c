@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: MIT
+/* init() and enter() as the launch module calls them, CPU features, faults of ring 3. */
+#include "elf_image.h"
+#include "exception.h"
+#include "machine.h"
+#include "user.h"
+
+/* First of all: what init() must refuse, on the same machine that then starts. */
+static void init_needs_chunks(void **state)
+{
+	struct mk_boot *b = &machine.boot;
+	u64 chunks;
+
+	(void)state;
+	machine_reset();
+	chunks = b->chunks;
+	b->chunks = b->free_chunk + 1; /* no table for the memory above 4 GiB */
+	assert_int_equal(machine_init(), -ENOMEM);
+	machine_reset();
+	b->chunks = b->free_chunk + 2; /* nothing for the pool */
+	assert_int_equal(machine_init(), -ENOMEM);
+	machine_reset();
+	assert_int_equal(b->chunks, chunks);
+}
+
+static void bad_program(void **state)
+{
+	struct elf_image *f;
+
+	(void)state;
+	machine_reset();
+	f = hw_virt(SPA(machine.boot.microv_spa));
+	f->segment[0].p_flags |= PF_W;
+	assert_int_equal(machine_init(), -EINVAL);
+}
+
+static void launch(void **state)
+{
+	(void)state;
+	machine_start(2);
+	machine_on(1);
+	assert_int_equal(machine.user_rip, ELF_ENTRY);
+	assert_int_equal(machine.user_rsp, MK_U_STACK_TOP - 8);
+	assert_int_equal(machine.user_cpu, 1);
+	assert_int_equal(machine.user_why, MK_START_LAUNCH);
+	assert_int_equal(cpu_this()->online, 1);
+	assert_int_equal(machine.cpu[1].cr3, cpu_this()->pml4_spa.v);
+	assert_int_equal(machine.cpu[1].hsave, cpu_this()->host_save.v);
+	assert_int_not_equal(cpu_get(0)->host_save.v, cpu_get(1)->host_save.v);
+	assert_int_equal(machine_launch(MV_MAX_PPS), -EINVAL);
+	machine_on(0);
+}
+
+static void launch_state_is_roots(void **state)
+{
+	struct vmcb *v = cpu_get(1)->root_vs->block;
+	struct mk_state *s = machine_user(1, MK_U_STATE + PAGE_4K, true);
+
+	(void)state;
+	assert_int_equal(s->rip, 0xFFFFFFFF81000001);
+	assert_int_equal(s->gpr[MK_RSP], 0xFFFFC90000000000);
+	assert_int_equal(s->gpr[MK_RAX], 0);
+	assert_int_equal(v->cr3, 0x2000000);
+	assert_int_equal(v->efer, 0x1D01);
+	assert_int_equal(v->pat, 0x0407050600070106);
+	assert_int_equal(v->cs.attrib, 0xA9B);
+	assert_int_equal(v->dr7, 0x400);
+}
+
+static void ring_3_sees_only_its_own(void **state)
+{
+	(void)state;
+	assert_int_equal(*(u8 *)machine_user(0, ELF_TEXT, false), 0x90);
+	assert_null(machine_user(0, ELF_TEXT, true));
+	assert_int_equal(*(u8 *)machine_user(0, ELF_RODATA, false), 'r');
+	assert_null(machine_user(0, ELF_RODATA, true));
+	assert_int_equal(*(u8 *)machine_user(0, ELF_DATA, true), 'd');
+	assert_int_equal(*(u8 *)machine_user(0, ELF_DATA + 0x30, true), 0);
+	assert_non_null(machine_user(0, ELF_DATA + 0x2000, true));
+	assert_null(machine_user(0, ELF_DATA + 0x3000, false));
+	assert_null(machine_user(0, ELF_TEXT - PAGE_4K, false));
+	assert_null(machine_user(0, 0, false)); /* Linux's half of the tables isn't taken over */
+	assert_non_null(machine_user(0, MK_U_STACK_TOP - MK_U_STACK_SIZE, true));
+	assert_null(machine_user(0, MK_U_STACK_TOP - MK_U_STACK_SIZE - 1, true));
+	assert_null(machine_user(0, MK_U_STACK_TOP, true));
+	assert_ptr_not_equal(machine_user(0, MK_U_STACK_TOP - 8, true),
+			     machine_user(1, MK_U_STACK_TOP - 8, true));
+	assert_ptr_equal(machine_user(0, ELF_DATA, true), machine_user(1, ELF_DATA, true));
+	assert_int_equal(cpu_get(1)->pml4[256], 0xABC003);
+}
+
+static void features(void **state)
+{
+	static const struct {
+		u32 svm, ext, ext8;
+		u64 feature;
+	} cases[] = {
+		{ 0, 0, 0, 0 },
+		{ .svm = 1 << 3, .feature = CPU_NRIPS },
+		{ .svm = 1 << 5, .feature = CPU_CLEAN },
+		{ .svm = 1 << 6, .feature = CPU_FLUSH_ASID },
+		{ .svm = 1 << 7, .feature = CPU_DECODE },
+		{ .ext = 1 << 26, .feature = CPU_1G },
+		{ .ext = 1 << 20, .feature = CPU_NX },
+		{ .ext8 = 1 << 12, .feature = CPU_IBPB },
+	};
+	unsigned int i;
+	u32 asids;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		machine.svm_edx = cases[i].svm;
+		machine.ext_edx = cases[i].ext;
+		machine.ext_ecx = cases[i].ext8;
+		machine.svm_ebx = 0x8000 + i;
+		assert_int_equal(cpu_features(&asids), cases[i].feature);
+		assert_int_equal(asids, 0x8000 + i);
+	}
+}
+
+static void fault(void *arg)
+{
+	exception(arg);
+}
+
+/* Ring 3 begins anew on this CPU; only a fault in the window, where it was told, goes on. */
+static void faults_of_ring_3(void **state)
+{
+	struct frame f = { .vector = 14, .rip = ELF_TEXT + 0x105, .cs = GDT_UCODE };
+
+	(void)state;
+	machine.cpu[0].cr2 = MK_U_WINDOW + 0x123;
+	assert_true(machine_to_user(fault, &f));
+	assert_int_equal(machine.user_why, MK_START_FAULT);
+	assert_int_equal(machine.user_rip, ELF_ENTRY);
+	assert_int_equal(machine.user_cpu, 0);
+
+	assert_int_equal(user_window_fixup(ELF_TEXT + 0x100, ELF_TEXT + 0x100, ELF_TEXT), -EINVAL);
+	assert_int_equal(user_window_fixup(ELF_TEXT + 0x100, ELF_TEXT + 0x110, ELF_DATA), -EINVAL);
+	assert_int_equal(user_window_fixup(ELF_TEXT + 0x100, ELF_TEXT + 0x110, 0x1000), -EINVAL);
+	assert_int_equal(user_window_fixup(ELF_TEXT + 0x100, ELF_TEXT + 0x110, MK_IMAGE), -EINVAL);
+	assert_int_equal(user_window_fixup(0x1000, ELF_TEXT + 0x110, ELF_TEXT), -EINVAL);
+	assert_int_equal(user_window_fixup(ELF_TEXT + 0x100, ELF_TEXT + 0x110, ELF_TEXT + 0x200), 0);
+	assert_int_equal(user_window_fixup(ELF_TEXT, ELF_TEXT + 0x110, ELF_TEXT + 0x200), -EBUSY);
+
+	assert_false(machine_to_user(fault, &f));
+	assert_int_equal(f.rip, ELF_TEXT + 0x200);
+	f.rip = ELF_TEXT + 0x110;
+	assert_true(machine_to_user(fault, &f));
+	f.rip = ELF_TEXT + 0x100;
+	machine.cpu[0].cr2 = MK_U_STATE;
+	assert_true(machine_to_user(fault, &f));
+	machine.cpu[0].cr2 = MK_U_WINDOW + MK_GPA_END;
+	assert_true(machine_to_user(fault, &f));
+	machine.cpu[0].cr2 = MK_U_WINDOW;
+	f.vector = 13;
+	assert_true(machine_to_user(fault, &f));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(init_needs_chunks),
+		cmocka_unit_test(bad_program),
+		cmocka_unit_test(launch),
+		cmocka_unit_test(launch_state_is_roots),
+		cmocka_unit_test(ring_3_sees_only_its_own),
+		cmocka_unit_test(features),
+		cmocka_unit_test(faults_of_ring_3),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
