@@ -83,19 +83,24 @@ int run_bit(struct emu *e, const struct insn *in)
 	return in->op->arg ? operand_write(e, in, 0, value) : EMU_OK;
 }
 
-/* Without a bit the destination stays, all of it, on AMD's CPUs and on Intel's. */
+/*
+ * Without a bit the destination stays, all of it, on AMD's CPUs and on Intel's. The flags but
+ * ZF, not defined, as on AMD's CPUs.
+ */
 int run_bit_scan(struct emu *e, const struct insn *in)
 {
-	uint64_t value;
+	uint64_t value, number;
 	int err = operand_read(e, in, 1, &value);
 
 	if (err)
 		return err;
-	flags_set(e, FLAG_ZF, value ? 0 : FLAG_ZF);
-	if (!value)
+	if (!value) {
+		flags_set(e, FLAGS_STATUS, FLAG_ZF | FLAG_PF);
 		return EMU_OK;
-	return operand_write(e, in, 0,
-			     in->op->arg ? 63 - __builtin_clzll(value) : __builtin_ctzll(value));
+	}
+	number = in->op->arg ? 63 - __builtin_clzll(value) : __builtin_ctzll(value);
+	flags_set(e, FLAGS_STATUS, flags_of_result(number, 8) & FLAG_PF);
+	return operand_write(e, in, 0, number);
 }
 
 uint64_t compute_popcnt(struct emu *e, uint64_t a, uint64_t b, unsigned int size)
@@ -110,9 +115,10 @@ uint64_t compute_popcnt(struct emu *e, uint64_t a, uint64_t b, unsigned int size
 	return count;
 }
 
+/* SF, AF, PF and OF, not defined, as on AMD's CPUs. */
 static uint64_t count_flags(struct emu *e, uint64_t source, uint64_t count)
 {
-	flags_set(e, FLAG_CF | FLAG_ZF, (source ? 0 : FLAG_CF) | (count ? 0 : FLAG_ZF));
+	flags_set(e, FLAGS_STATUS & ~FLAG_OF, (source ? 0 : FLAG_CF) | (count ? 0 : FLAG_ZF));
 	return count;
 }
 
@@ -128,11 +134,10 @@ uint64_t compute_tzcnt(struct emu *e, uint64_t a, uint64_t b, unsigned int size)
 	return count_flags(e, a, a ? (unsigned int)__builtin_ctzll(a) : size * 8);
 }
 
-/* BMI: ZF and SF of the result, CF as given, OF cleared; AF and PF aren't defined. */
+/* BMI: ZF and SF of the result, CF as given, OF cleared; AF and PF, not defined, as AMD's CPUs. */
 static uint64_t bmi_flags(struct emu *e, uint64_t result, unsigned int size, int carry)
 {
-	flags_set(e, FLAG_ZF | FLAG_SF | FLAG_CF | FLAG_OF,
-		  (flags_of_result(result, size) & ~FLAG_PF) | (carry ? FLAG_CF : 0));
+	flags_set(e, FLAGS_STATUS, flags_of_result(result, size) | (carry ? FLAG_CF : 0));
 	return result;
 }
 

@@ -6,8 +6,9 @@
 
 void emu_set_code(struct emu *e, const void *code, unsigned int len)
 {
-	if (e->pending.code_len || len > EMU_MAX_CODE)
+	if (e->pending.valid || len > EMU_MAX_CODE)
 		return;
+	e->pending.valid = 1;
 	e->pending.rip = mem_code(e);
 	e->pending.code_len = len;
 	memcpy(e->pending.code, code, len);
@@ -95,7 +96,7 @@ static void begin(struct emu *e)
 	e->shadow = 0;
 	e->unfinished = 0;
 	e->reads_used = 0;
-	if (e->pending.rip != mem_code(e))
+	if (!e->pending.valid || e->pending.rip != mem_code(e))
 		forget(e);
 }
 
@@ -112,7 +113,6 @@ enum emu_result emu_step(struct emu *e)
 		e->regs.rip = e->next_rip;
 		e->regs.rflags &= ~FLAG_RF;
 	}
-	if (err == EMU_OK || err == EMU_FAULT || err == EMU_RETRY)
-		e->pending.reads = e->pending.code_len = 0;
+	e->pending.valid = err == EMU_WAIT;
 	return err;
 }

@@ -57,7 +57,8 @@ struct emu_io {
 
 /* What lives from EMU_WAIT to the next emu_step(). */
 struct emu_pending {
-	uint64_t rip; /* linear address of the instruction that waits */
+	uint64_t rip; /* linear address of the instruction */
+	uint8_t valid;	/* it waits, or emu_set_code() told its bytes */
 	uint8_t code_len;
 	uint8_t code[EMU_MAX_CODE]; /* fetched once */
 	uint8_t reads;

@@ -202,6 +202,7 @@ int run_movbe(struct emu *e, const struct insn *in);
 int run_set(struct emu *e, const struct insn *in);
 int run_cmov(struct emu *e, const struct insn *in);
 int run_xlat(struct emu *e, const struct insn *in);
+int run_undefined(struct emu *e, const struct insn *in);
 int run_nothing(struct emu *e, const struct insn *in);
 
 int run_push(struct emu *e, const struct insn *in);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* MOV in its forms, SETcc, CMOVcc, XLAT. */
+/* MOV in its forms, SETcc, CMOVcc, XLAT; and what does nothing. */
 #include "insn.h"
 
 /* MOVZX too: a value read is zero-extended. */
@@ -63,6 +63,12 @@ int run_xlat(struct emu *e, const struct insn *in)
 	if (!err)
 		reg_set(e, MK_RAX, 1, value);
 	return err;
+}
+
+int run_undefined(struct emu *e, const struct insn *in)
+{
+	(void)in;
+	return fault(e, VEC_UD);
 }
 
 /* Hints: caches have nothing to do with emulated memory. */

@@ -85,6 +85,7 @@
 	X(MOVSXD, run_movsx, NULL, 0)                                                              \
 	X(MOVBE, run_movbe, NULL, 0)                                                               \
 	X(XLAT, run_xlat, NULL, 0)                                                                 \
+	X(UD0, run_undefined, NULL, 0) X(UD1, run_undefined, NULL, 0) X(UD2, run_undefined, NULL, 0)\
 	X(NOP, run_nothing, NULL, 0)                                                               \
 	X(PREFETCH, run_nothing, NULL, 0)                                                          \
 	X(PREFETCHW, run_nothing, NULL, 0)                                                         \

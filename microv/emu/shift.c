@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Shifts and rotates. Where the manuals leave OF undefined (counts above 1), it is what
- * AMD's CPUs give: the result of the last step.
+ * Shifts and rotates. Where the manuals leave flags undefined, they are what AMD's CPUs give:
+ * OF (counts above 1) as after the last step, AF set by shifts.
  */
 #include "insn.h"
 
@@ -18,8 +18,8 @@ static unsigned int masked_count(uint64_t count, unsigned int size)
 static void shift_flags(struct emu *e, uint64_t result, uint64_t carry, uint64_t overflow,
 			unsigned int size)
 {
-	flags_set(e, FLAGS_RESULT | FLAG_CF | FLAG_OF,
-		  flags_of_result(result, size) | (carry ? FLAG_CF : 0) |
+	flags_set(e, FLAGS_STATUS,
+		  flags_of_result(result, size) | FLAG_AF | (carry ? FLAG_CF : 0) |
 			  (overflow ? FLAG_OF : 0));
 }
 
@@ -127,8 +127,7 @@ static struct double_shift shift_left(uint64_t a, uint64_t fill, unsigned int n,
 {
 	unsigned __int128 wide = (unsigned __int128)a << bits | fill;
 
-	wide <<= n;
-	return (struct double_shift){ wide >> bits, n <= bits ? bit(a, bits - n) : bit(fill, 2 * bits - n) };
+	return (struct double_shift){ wide << n >> bits, wide >> (2 * bits - n) & 1 };
 }
 
 static struct double_shift shift_right(uint64_t a, uint64_t fill, unsigned int n, unsigned int bits)
@@ -144,7 +143,7 @@ int run_double_shift(struct emu *e, const struct insn *in)
 	unsigned int size = in->operand[0].size, bits = size * 8, n;
 	struct double_shift shifted;
 	struct place place;
-	uint64_t fill, count;
+	uint64_t fill, count, other;
 	int err = operand_read(e, in, 1, &fill);
 
 	if (!err)
@@ -158,8 +157,8 @@ int run_double_shift(struct emu *e, const struct insn *in)
 		return place_close(e, in, &place, place.old);
 	shifted = in->op->arg ? shift_right(place.old, fill, n, bits) :
 				shift_left(place.old, fill, n, bits);
-	shift_flags(e, shifted.result, shifted.carry,
-		    bit(shifted.result ^ place.old, bits - 1), size);
+	other = in->op->arg ? bit(shifted.result, bits - 2) : shifted.carry;
+	shift_flags(e, shifted.result, shifted.carry, bit(shifted.result, bits - 1) ^ other, size);
 	return place_close(e, in, &place, shifted.result);
 }
 

@@ -63,14 +63,25 @@ static int write_destination(struct emu *e, const struct insn *in, uint64_t valu
 
 typedef int iteration_fn(struct emu *e, const struct insn *in);
 
-/* May the next iteration begin without a look at what else there is to do? */
+/* Does the next element of this operand begin another page? */
+static int at_page_end(const struct emu *e, const struct operand *o)
+{
+	uint64_t offset;
+
+	if (o->kind != OPERAND_MEM || (o->base != MK_RSI && o->base != MK_RDI))
+		return 0;
+	offset = e->regs.gpr[o->base] % PAGE_SIZE;
+	return e->regs.rflags & FLAG_DF ? offset + o->size >= PAGE_SIZE : offset < o->size;
+}
+
+/* Is it time to let the guest, and its interrupts, in before the next iteration? */
 static int pause(const struct emu *e, const struct insn *in, unsigned int done)
 {
-	uint64_t offset = PAGE_SIZE - 1, size = element(in);
+	int end = 0;
 
-	if (done >= MAX_ITERATIONS || e->outs || e->regs.rflags & FLAG_TF)
-		return 1;
-	return (e->regs.gpr[MK_RSI] & offset) < size || (e->regs.gpr[MK_RDI] & offset) < size;
+	for (unsigned int i = 0; i < in->count; i++)
+		end |= at_page_end(e, &in->operand[i]);
+	return end || done >= MAX_ITERATIONS || e->outs || e->regs.rflags & FLAG_TF;
 }
 
 /* compares: REPE and REPNE look at ZF. */

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: MIT
+/* The machine of the emulator's tests, see world.h. */
+#include "world.h"
+
+#include <string.h>
+
+#define VEC_PF 14
+#define MAX_ROUNDS 100
+
+static struct world *world_of(struct emu *e)
+{
+	return e->context;
+}
+
+static int page_fault(struct emu *e, uint64_t gla, unsigned int access, unsigned int present)
+{
+	unsigned int error = present | (access & EMU_WRITE ? 2 : 0) | (access & EMU_USER ? 4 : 0) |
+			     (access & EMU_EXEC ? 16 : 0);
+
+	e->fault = (struct emu_fault){ VEC_PF, 1, error, gla };
+	return EMU_FAULT;
+}
+
+/* ROM is read-only below the guest's page tables: like a KVM slot, not like a page. */
+static int translate(struct emu *e, uint64_t gla, unsigned int access, uint64_t *gpa)
+{
+	struct world *w = world_of(e);
+
+	*gpa = gla;
+	if (gla >= WORLD_SIZE || w->kind[gla / PAGE] == PAGE_ABSENT)
+		return page_fault(e, gla, access, 0);
+	if (w->kind[gla / PAGE] == PAGE_SYSTEM && access & EMU_USER)
+		return page_fault(e, gla, access, 1);
+	w->fetches += !!(access & EMU_EXEC);
+	return EMU_OK;
+}
+
+static int load(struct emu *e, uint64_t gpa, void *buf, unsigned int len)
+{
+	struct world *w = world_of(e);
+
+	if (w->kind[gpa / PAGE] == PAGE_DEVICE)
+		return EMU_NOT_MEMORY;
+	memcpy(buf, w->memory + gpa, len);
+	return EMU_OK;
+}
+
+static int writable(const struct world *w, uint64_t gpa)
+{
+	return w->kind[gpa / PAGE] != PAGE_DEVICE && w->kind[gpa / PAGE] != PAGE_ROM;
+}
+
+static int store(struct emu *e, uint64_t gpa, const void *buf, unsigned int len)
+{
+	struct world *w = world_of(e);
+
+	if (!writable(w, gpa))
+		return EMU_NOT_MEMORY;
+	memcpy(w->memory + gpa, buf, len);
+	return EMU_OK;
+}
+
+static int cmpxchg(struct emu *e, uint64_t gpa, const void *old, const void *value,
+		   unsigned int len)
+{
+	struct world *w = world_of(e);
+
+	if (!writable(w, gpa))
+		return EMU_NOT_MEMORY;
+	if (w->race)
+		w->race(w);
+	if (memcmp(w->memory + gpa, old, len))
+		return EMU_RETRY;
+	memcpy(w->memory + gpa, value, len);
+	return EMU_OK;
+}
+
+static void vector_get(struct emu *e, unsigned int n, uint8_t value[32])
+{
+	memcpy(value, world_of(e)->ymm[n], 32);
+}
+
+static void vector_set(struct emu *e, unsigned int n, const uint8_t value[32])
+{
+	memcpy(world_of(e)->ymm[n], value, 32);
+}
+
+static const struct emu_ops ops = { translate, load, store, cmpxchg, vector_get, vector_set };
+
+/* Base 0; in real mode the limit of 64 KiB. */
+static struct mk_seg segment(enum world_mode mode, int code)
+{
+	static const uint16_t attrib[] = { 0x0093, 0x0093, 0xC093, 0xC093 };
+	struct mk_seg seg = { .selector = code ? 8 : 16, .attrib = attrib[mode] };
+
+	seg.limit = mode <= MODE_16 ? 0xFFFF : 0xFFFFFFFF;
+	if (code)
+		seg.attrib |= 8;
+	if (code && mode == MODE_64)
+		seg.attrib = 0xA09B;
+	if (mode == MODE_REAL)
+		seg.selector = 0;
+	return seg;
+}
+
+void world_init(struct world *w, enum world_mode mode)
+{
+	struct emu *e = &w->emu;
+
+	memset(w, 0, sizeof(*w));
+	e->ops = &ops;
+	e->context = w;
+	for (unsigned int i = 0; i <= MK_GS; i++)
+		e->regs.seg[i] = segment(mode, i == MK_CS);
+	e->regs.rflags = 2;
+	e->regs.rip = 0x1000;
+	e->cr0 = mode == MODE_REAL ? 0 : mode == MODE_64 ? 0x80040001 : 0x00040001;
+	e->cr4 = 1U << 9 | 1U << 18;
+	e->efer = mode == MODE_64 ? 0xD00 : 0;
+	e->xcr0 = 7;
+}
+
+void world_cpl3(struct world *w)
+{
+	w->emu.cpl = 3;
+	for (unsigned int i = 0; i <= MK_GS; i++) {
+		w->emu.regs.seg[i].attrib |= MK_ATTR_DPL;
+		w->emu.regs.seg[i].selector |= 3;
+	}
+}
+
+void world_code(struct world *w, const void *code, unsigned int len)
+{
+	memcpy(w->memory + w->emu.regs.seg[MK_CS].base + w->emu.regs.rip, code, len);
+}
+
+static void log_access(struct world *w, const struct emu_io *io, int write)
+{
+	struct access *a = &w->log[w->logged % WORLD_LOG];
+
+	*a = (struct access){ .addr = io->addr, .len = io->len, .write = write };
+	a->is_port = io->is_port;
+	memcpy(&a->data, io->data, io->len);
+	w->logged++;
+}
+
+/* The answer; and everything else is as new. */
+static void serve_read(struct world *w)
+{
+	struct emu *e = &w->emu, fresh = { .ops = &ops, .context = w };
+	struct emu_io io = e->want;
+
+	if (io.is_port)
+		memcpy(io.data, &w->port_in, io.len);
+	else
+		memcpy(io.data, w->memory + io.addr, io.len);
+	log_access(w, &io, 0);
+
+	fresh.regs = e->regs;
+	fresh.gdtr = e->gdtr;
+	fresh.cr0 = e->cr0;
+	fresh.cr4 = e->cr4;
+	fresh.efer = e->efer;
+	fresh.xcr0 = e->xcr0;
+	fresh.cpl = e->cpl;
+	fresh.want = e->want;
+	fresh.pending = e->pending;
+	*e = fresh;
+	emu_give(e, io.data);
+}
+
+static void serve_writes(struct world *w)
+{
+	struct emu *e = &w->emu;
+
+	for (unsigned int i = 0; i < e->outs; i++) {
+		struct emu_io *io = &e->out[i];
+
+		log_access(w, io, 1);
+		if (!io->is_port && w->kind[io->addr / PAGE] == PAGE_DEVICE)
+			memcpy(w->memory + io->addr, io->data, io->len);
+	}
+}
+
+enum emu_result world_step(struct world *w)
+{
+	enum emu_result result = emu_step(&w->emu);
+
+	for (unsigned int i = 0; result == EMU_WAIT && i < MAX_ROUNDS; i++) {
+		serve_read(w);
+		result = emu_step(&w->emu);
+	}
+	if (result == EMU_OK)
+		serve_writes(w);
+	return result;
+}
