@@ -140,7 +140,8 @@ static void faults_of_ring_3(void **state)
 	assert_int_equal(user_window_fixup(ELF_TEXT + 0x100, ELF_TEXT + 0x110, 0x1000), -EINVAL);
 	assert_int_equal(user_window_fixup(ELF_TEXT + 0x100, ELF_TEXT + 0x110, MK_IMAGE), -EINVAL);
 	assert_int_equal(user_window_fixup(0x1000, ELF_TEXT + 0x110, ELF_TEXT), -EINVAL);
-	assert_int_equal(user_window_fixup(ELF_TEXT + 0x100, ELF_TEXT + 0x110, ELF_TEXT + 0x200), 0);
+	assert_int_equal(user_window_fixup(ELF_TEXT + 0x100, ELF_TEXT + 0x110, ELF_TEXT + 0x200),
+			 0);
 	assert_int_equal(user_window_fixup(ELF_TEXT, ELF_TEXT + 0x110, ELF_TEXT + 0x200), -EBUSY);
 
 	assert_false(machine_to_user(fault, &f));

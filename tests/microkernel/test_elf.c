@@ -184,14 +184,15 @@ static void random_files(void **state)
 		u64 entry;
 
 		for (n = 1 + machine_random() % 3; n; n--)
-			((u8 *)&f)[16 + machine_random() % (offsetof(struct elf_image, text) - 16)] =
-				machine_random();
+			((u8 *)&f)[16 + machine_random() % (offsetof(struct elf_image, text) -
+							    16)] = machine_random();
 		if (load(&f, sizeof(f), &entry))
 			continue;
 		for (j = 0; j < (unsigned int)count; j++) {
 			assert_false(seen[j].write && seen[j].execute);
 			assert_true(seen[j].va >= START && seen[j].va + seen[j].bytes <= END);
-			assert_true(seen[j].data_bytes <= seen[j].bytes && seen[j].data_bytes <= sizeof(f));
+			assert_true(seen[j].data_bytes <= seen[j].bytes &&
+				    seen[j].data_bytes <= sizeof(f));
 		}
 	}
 }

@@ -90,7 +90,8 @@ static void largest_leaves(void **state)
 	(void)state;
 	assert_int_equal(ptab_map(&pt, PAGE_1G - PAGE_2M - PAGE_4K, 7 * PAGE_1G - PAGE_2M - PAGE_4K,
 				  PAGE_4K + PAGE_2M + PAGE_1G + PAGE_2M + PAGE_4K, FLAGS), 0);
-	assert_int_equal(leads(PAGE_1G - PAGE_2M - PAGE_4K, 7 * PAGE_1G - PAGE_2M - PAGE_4K, FLAGS), 1);
+	assert_int_equal(leads(PAGE_1G - PAGE_2M - PAGE_4K, 7 * PAGE_1G - PAGE_2M - PAGE_4K, FLAGS),
+			 1);
 	assert_int_equal(leads(PAGE_1G - PAGE_2M, 7 * PAGE_1G - PAGE_2M, FLAGS), 2);
 	assert_int_equal(leads(PAGE_1G + 0x123000, 7 * PAGE_1G + 0x123000, FLAGS), 3);
 	assert_int_equal(leads(2 * PAGE_1G, 8 * PAGE_1G, FLAGS), 2);
@@ -137,8 +138,9 @@ static void exists_rolls_back(void **state)
 	(void)state;
 	assert_int_equal(ptab_map(&pt, PAGE_1G + PAGE_4K, 0, PAGE_4K, RO), 0);
 	/* A large leaf, small ones, and then the page that is there. */
-	assert_int_equal(ptab_map(&pt, PAGE_1G - PAGE_2M, 3 * PAGE_1G - PAGE_2M, 2 * PAGE_2M, FLAGS),
-			 -EEXIST);
+	assert_int_equal(
+		ptab_map(&pt, PAGE_1G - PAGE_2M, 3 * PAGE_1G - PAGE_2M, 2 * PAGE_2M, FLAGS),
+		-EEXIST);
 	assert_int_equal(leads(PAGE_1G - PAGE_2M, 0, 0), 0);
 	assert_int_equal(leads(PAGE_1G, 0, 0), 0);
 	assert_int_equal(leads(PAGE_1G + PAGE_4K, 0, RO), 1);
@@ -342,8 +344,8 @@ static void check_model(void)
 		end = (leaf.base + leaf.bytes) / PAGE_4K;
 		for (; i < end && i < MODEL_PAGES; i++)
 			if (found)
-				assert_int_equal(model[i] & ~1ULL,
-						 (*leaf.entry & PTE_ADDR) + i * PAGE_4K - leaf.base);
+				assert_int_equal(model[i] & ~1ULL, (*leaf.entry & PTE_ADDR) +
+									   i * PAGE_4K - leaf.base);
 			else
 				assert_int_equal(model[i], 0);
 	}
@@ -392,7 +394,8 @@ static void lists_are_summed_exactly(void **state)
 		}
 		taken = 0;
 		for (i = 0; i < 6; i++)
-			assert_int_equal(ptab_map(&pt, list[i].va, list[i].pa, list[i].bytes, FLAGS), 0);
+			assert_int_equal(
+				ptab_map(&pt, list[i].va, list[i].pa, list[i].bytes, FLAGS), 0);
 		assert_int_equal(taken, need);
 
 		/* The same for taking pieces out of it again. */

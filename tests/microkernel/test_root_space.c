@@ -117,7 +117,8 @@ static void scratch(void **state)
 	assert_int_equal(walk(top, HIDDEN + 4 * PAGE_4K), e);
 	assert_false(space_scratch_add(GPA(ROOT_RAM)));
 	/* The other side of a 2 MiB border too; then no more. */
-	assert_int_equal(walk(top, HIDDEN + PAGE_2M), walk(space_root()->npt.root, HIDDEN + PAGE_2M));
+	assert_int_equal(walk(top, HIDDEN + PAGE_2M),
+			 walk(space_root()->npt.root, HIDDEN + PAGE_2M));
 	assert_true(space_scratch_add(GPA(HIDDEN + PAGE_2M)));
 	assert_int_equal(walk(top, HIDDEN + PAGE_2M), e);
 	assert_int_equal(walk(top, HIDDEN + 4 * PAGE_4K), e);

@@ -137,7 +137,8 @@ static void flags_become_entry_bits(void **state)
 		u64 flags, entry;
 	} cases[] = {
 		{ MV_MAP_FLAG_READ_ACCESS, PTE_P | PTE_U | PTE_NX },
-		{ MV_MAP_FLAG_READ_ACCESS | MV_MAP_FLAG_WRITE_ACCESS, PTE_P | PTE_U | PTE_W | PTE_NX },
+		{ MV_MAP_FLAG_READ_ACCESS | MV_MAP_FLAG_WRITE_ACCESS,
+		  PTE_P | PTE_U | PTE_W | PTE_NX },
 		{ MV_MAP_FLAG_READ_ACCESS | MV_MAP_FLAG_EXECUTE_ACCESS, PTE_P | PTE_U },
 		{ RWX | MV_MAP_FLAG_USER | MV_MAP_FLAG_WRITE_BACK, PTE_P | PTE_U | PTE_W },
 	};

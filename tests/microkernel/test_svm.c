@@ -471,8 +471,10 @@ static void guest_intercepts(void **state)
 	for (n = 0; n < 0x2001; n++)
 		assert_int_equal(iopm[n], 0xFF);
 	for (n = 0; n < 0x2000; n++)
-		open += !msr_intercepted(&seen, n, false) + !msr_intercepted(&seen, 0xC0000000 | n, false) +
-			!msr_intercepted(&seen, 0xC0010000 | n, false) + !msr_intercepted(&seen, n, true) +
+		open += !msr_intercepted(&seen, n, false) +
+			!msr_intercepted(&seen, 0xC0000000 | n, false) +
+			!msr_intercepted(&seen, 0xC0010000 | n, false) +
+			!msr_intercepted(&seen, n, true) +
 			!msr_intercepted(&seen, 0xC0000000 | n, true) +
 			!msr_intercepted(&seen, 0xC0010000 | n, true);
 	assert_int_equal(open, 2 * ARRAY_SIZE(passed));
@@ -498,7 +500,8 @@ static void root_intercepts(void **state)
 	for (i = 0; i < ARRAY_SIZE(denied); i++)
 		assert_true(msr_intercepted(&seen, denied[i], false) &&
 			    msr_intercepted(&seen, denied[i], true));
-	assert_false(msr_intercepted(&seen, 0xC0000082, true) || msr_intercepted(&seen, 0x10, false));
+	assert_false(msr_intercepted(&seen, 0xC0000082, true) ||
+		     msr_intercepted(&seen, 0x10, false));
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)

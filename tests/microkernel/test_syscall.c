@@ -119,7 +119,8 @@ static void window(void **state)
 	assert_int_equal(call(MK_SYS_SPACE_MAP, 1, gpa, ROOT_RAM + PAGE_2M, PAGE_4K, 1), 0);
 	assert_int_equal(call(MK_SYS_SPACE_MAP, 1, 0, ROOT_RAM + PAGE_2M, PAGE_4K, 7), 0);
 	assert_int_equal(call(MK_SYS_WINDOW_OPEN, 1, 0, 0, 0, 0), 0);
-	assert_ptr_equal(machine_user(0, MK_U_WINDOW + gpa, false), hw_virt(SPA(ROOT_RAM + PAGE_2M)));
+	assert_ptr_equal(machine_user(0, MK_U_WINDOW + gpa, false),
+			 hw_virt(SPA(ROOT_RAM + PAGE_2M)));
 	assert_null(machine_user(0, MK_U_WINDOW + gpa, true)); /* the guest may not either */
 	assert_non_null(machine_user(0, MK_U_WINDOW, true));
 	assert_null(machine_user(0, MK_U_WINDOW + PAGE_4K, false));
@@ -159,7 +160,8 @@ static u64 argument(char kind)
 	static const u64 spaces[] = { 0, 1, 2, 3, 1, 2, 3, 1, 2, 3, 127, 128 };
 	static const u64 vss[] = { 0, 1, MK_GUEST_VS_FIRST, MK_GUEST_VS_FIRST + 1,
 				   MK_GUEST_VS_FIRST + 2, MK_VS_MAX - 1, MK_VS_MAX };
-	static const u64 guest[] = { 0, PAGE_2M, PAGE_1G - PAGE_4K, 5ULL << 39, MK_GPA_END - PAGE_4K };
+	static const u64 guest[] = { 0, PAGE_2M, PAGE_1G - PAGE_4K, 5ULL << 39,
+				     MK_GPA_END - PAGE_4K };
 	static const u64 physical[] = {
 		ROOT_RAM, ROOT_RAM, ROOT_RAM, ROOT_RAM + PAGE_2M, ROOT_RAM + PAGE_2M, 0x4000000,
 		0x6000000, 0x8000000, 0x4000000 - PAGE_2M, 0xA0000, MACHINE_LOW_END - PAGE_4K,

@@ -89,7 +89,8 @@ static void pages(void **state)
 	for (n = 1; vs_create(ID + 1, VM + 1); n++) {
 		assert_true(n <= (int)MK_VS_PAGES);
 		assert_null(machine_user(0, MK_U_STATE + (ID + 1) * PAGE_4K, false));
-		assert_int_equal(space_donate(VM + 1, SPA(POOL + PAGE_2M + n * PAGE_4K), PAGE_4K), 0);
+		assert_int_equal(space_donate(VM + 1, SPA(POOL + PAGE_2M + n * PAGE_4K), PAGE_4K),
+				 0);
 		machine_visit_all();
 	}
 	assert_int_equal(space_free(VM), before);

@@ -79,8 +79,8 @@ int platform_pin(void *os, uint64_t hva, uint64_t pages, struct platform_pin *pi
 
 	(void)os;
 	assert_false(stack_os.shared_held);
-	for (i = 0; i < pages && i < PLATFORM_PIN_BATCH && hva + i * MV_PAGE_SIZE < STACK_USER_BYTES;
-	     i++)
+	for (i = 0;
+	     i < pages && i < PLATFORM_PIN_BATCH && hva + i * MV_PAGE_SIZE < STACK_USER_BYTES; i++)
 		pin->spa[i] = spa_of(hva / MV_PAGE_SIZE + i);
 	pin->writable = true;
 	pin->skip = 1;

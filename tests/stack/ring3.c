@@ -95,8 +95,9 @@ int mk_window_or(uint64_t gpa, uint8_t bits)
 
 void mk_window_init(void)
 {
-	assert_int_equal(mk_syscall(MK_SYS_WINDOW_FIXUP, stack_window_start, stack_window_start + 16,
-				    stack_window_fault, 0, 0, NULL), 0);
+	assert_int_equal(mk_syscall(MK_SYS_WINDOW_FIXUP, stack_window_start,
+				    stack_window_start + 16, stack_window_fault, 0, 0, NULL),
+			 0);
 }
 
 void stack_microv_start(unsigned int cpu)

@@ -76,8 +76,13 @@ static void set_mode(void)
 {
 	struct kvm_sregs sregs;
 	struct kvm_regs regs = { .rip = CODE, .rsp = 0x8000, .rflags = 2 };
-	const struct kvm_segment flat = { .limit = 0xFFFFFFFF, .selector = 8, .type = 11, .present = 1,
-					  .db = 1, .s = 1, .g = 1 };
+	const struct kvm_segment flat = { .limit = 0xFFFFFFFF,
+					  .selector = 8,
+					  .type = 11,
+					  .present = 1,
+					  .db = 1,
+					  .s = 1,
+					  .g = 1 };
 
 	assert_int_equal(shim_vcpu_get_sregs(&vcpu, &sregs), 0);
 	sregs.cs = flat;
