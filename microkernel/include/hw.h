@@ -125,6 +125,13 @@ static inline u64 hw_read_cr2(void)
 	return v;
 }
 
+static inline void hw_rewrite_cr8(void)
+{
+	u64 v;
+
+	asm volatile("mov %%cr8, %0; mov %0, %%cr8" : "=r"(v)::"memory");
+}
+
 static inline u64 hw_read_cr4(void)
 {
 	u64 v;

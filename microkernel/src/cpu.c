@@ -55,6 +55,14 @@ static void *alloc_run(u64 pages)
 	return run;
 }
 
+static bool is_tcg(void)
+{
+	u32 hv[4];
+
+	hw_cpuid(0x40000000, 0, hv);
+	return !memcmp(&hv[1], "TCGTCGTCGTCG", 12);
+}
+
 u64 cpu_features(u32 *asids)
 {
 	u32 svm[4], ext[4], ext8[4];
@@ -66,7 +74,7 @@ u64 cpu_features(u32 *asids)
 	return (svm[3] & BIT(3) ? CPU_NRIPS : 0) | (svm[3] & BIT(5) ? CPU_CLEAN : 0) |
 	       (svm[3] & BIT(6) ? CPU_FLUSH_ASID : 0) | (svm[3] & BIT(7) ? CPU_DECODE : 0) |
 	       (ext[3] & BIT(26) ? CPU_1G : 0) | (ext[3] & BIT(20) ? CPU_NX : 0) |
-	       (ext8[1] & BIT(12) ? CPU_IBPB : 0);
+	       (ext8[1] & BIT(12) ? CPU_IBPB : 0) | (is_tcg() ? CPU_TCG : 0);
 }
 
 static int allocate(u64 n, struct cpu **out)

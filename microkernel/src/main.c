@@ -156,6 +156,7 @@ static s64 enter(u64 n, const struct mk_launch *launch)
 		return rc;
 	backend_save_root(cpu->root_vs);
 	cpu_take(cpu);
-	log_line("CPU %u is in the root VM", n);
+	log_line("CPU %u is in the root VM, features 0x%x, %u ASIDs", n, cpu->features,
+		 (u64)cpu->asids);
 	cpu_enter_user(cpu, MK_START_LAUNCH);
 }

@@ -68,7 +68,6 @@ static void intercept_guest(struct vmcb *v)
 	v->dr_read = v->dr_write = 0xFFFF;
 	v->iopm_spa = hw_image_spa(guest_iopm);
 	v->msrpm_spa = hw_image_spa(guest_msrpm);
-	v->v_intr = V_INTR_MASKING;
 }
 
 static void intercept_root(struct vmcb *v)
@@ -231,6 +230,18 @@ static void debug_regs_take(struct cpu *cpu, struct vs *vs)
 	debug_regs_begin(vs);
 }
 
+/*
+ * QEMU's #VMEXIT clears its V_IRQ request non-atomically and so can lose an interrupt that
+ * another thread requests just then: a write of CR8 looks for pending ones anew. And its
+ * VMEXIT_INVALID stores the host's registers in the VMCB, which are nobody's business.
+ */
+static void tcg_after_exit(struct vmcb *v)
+{
+	hw_rewrite_cr8();
+	if ((u32)v->exit_code == 0xFFFFFFFFU)
+		memset(&v->es, 0, offsetof(struct vmcb, reserved698) - offsetof(struct vmcb, es));
+}
+
 static void enter(struct cpu *cpu, struct vs *vs)
 {
 	struct vmcb *v = vmcb_of(vs);
@@ -241,6 +252,8 @@ static void enter(struct cpu *cpu, struct vs *vs)
 	vs->cpu = cpu->id;
 	v->clean = vs->clean;
 	svm_enter(vs->block_spa.v, vs->state->gpr, cpu->host_vmcb.v);
+	if (cpu->features & CPU_TCG)
+		tcg_after_exit(v);
 	vs->clean = CLEAN_ALL;
 	epoch_join(cpu);
 }

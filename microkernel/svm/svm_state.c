@@ -34,7 +34,6 @@ static void commit_cr(struct vmcb *v, const struct mk_state *s)
 	v->cr3 = s->cr3;
 	v->cr4 = s->cr4;
 	v->efer = s->efer | EFER_SVME; /* VMRUN wants it, APM vol. 2, 15.5.1 */
-	v->v_intr = (v->v_intr & ~V_TPR_MASK) | (s->cr8 & V_TPR_MASK);
 }
 
 static void commit_seg(struct vmcb *v, const struct mk_state *s)
@@ -128,6 +127,8 @@ void svm_commit(struct vs *vs, u32 dirty)
 	v->rsp = s->gpr[MK_RSP];
 	v->rip = s->rip;
 	v->rflags = s->rflags;
+	/* Never taken over from the last exit: QEMU's VMEXIT_INVALID stores root's there. */
+	v->v_intr = is_root(vs) ? 0 : V_INTR_MASKING | (s->cr8 & V_TPR_MASK);
 	v->int_state = s->shadow & INT_STATE_SHADOW;
 	v->event_inj = event_inj(s->inject);
 	s->inject = (struct mk_event){ .type = MK_EVENT_NONE };
