@@ -87,13 +87,13 @@ static int pause(const struct emu *e, const struct insn *in, unsigned int done)
 /* compares: REPE and REPNE look at ZF. */
 static int repeat(struct emu *e, const struct insn *in, iteration_fn *once, int compares)
 {
-	unsigned int done = 0;
+	unsigned int done = 0, waited = 0;
 	int err, zero;
 
 	if (in->rep == REP_NONE)
 		return once(e, in);
 	while (reg_get(e, MK_RCX, in->addr_size)) {
-		if (done && pause(e, in, done)) {
+		if (waited || (done && pause(e, in, done))) {
 			e->unfinished = 1;
 			return EMU_OK;
 		}
@@ -101,6 +101,7 @@ static int repeat(struct emu *e, const struct insn *in, iteration_fn *once, int 
 		if (err)
 			return err;
 		reg_set(e, MK_RCX, in->addr_size, e->regs.gpr[MK_RCX] - 1);
+		waited = e->reads_used;
 		emu_checkpoint(e);
 		done++;
 		zero = !!(e->regs.rflags & FLAG_ZF);
