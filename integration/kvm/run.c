@@ -248,6 +248,21 @@ static void fail_entry(void)
 	CHECK_EQ(kt_regs(&g.vcpu).rip, KT_CODE + 1);
 }
 
+/* What stays of a refused entry must not keep interrupts out of the next one. */
+static void signal_after_fail_entry(void)
+{
+	struct kt_guest g = kt_guest(KT_LONG64, CODE(halts_64));
+	struct kvm_sregs s = kt_sregs(&g.vcpu);
+
+	s.cs.db = 1;
+	REQUIRE(ioctl(g.vcpu.fd, KVM_SET_SREGS, &s) == 0);
+	RUN(&g.vcpu, KVM_EXIT_FAIL_ENTRY);
+	kt_guest_load(&g, KT_LONG64, CODE(spin));
+	timer(50000, false, 0);
+	CHECK_ERRNO(ioctl(g.vcpu.fd, KVM_RUN, 0), EINTR);
+	CHECK_EQ(g.vcpu.run->exit_reason, KVM_EXIT_INTR);
+}
+
 static void fetch_from_nowhere(void)
 {
 	struct kt_guest g = kt_guest(KT_PROT32, CODE(jump_away));
@@ -365,6 +380,7 @@ static const struct kt_test tests[] = {
 	{ "a signal from another thread", signal_from_thread },
 	{ "a timer storm changes no result", timer_storm },
 	{ "FAIL_ENTRY", fail_entry },
+	{ "a signal ends KVM_RUN after FAIL_ENTRY", signal_after_fail_entry },
 	{ "code where no memory is", fetch_from_nowhere },
 	{ "data where no memory is", read_from_nowhere },
 	{ "from the reset vector", reset_vector },
