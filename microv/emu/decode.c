@@ -9,11 +9,21 @@
 #include <Zydis/Decoder.h>
 #include <Zydis/Register.h>
 
+/* The instructions in a row, and where each of Zydis's mnemonics stands in it; 0: nowhere. */
+#define OP_NUMBER(mnemonic, ...) OP_##mnemonic,
+#define STRING_NUMBER(mnemonic, ...) STRING_##mnemonic,
+enum { OP_NONE, EMU_OPS(OP_NUMBER) STRING_OPS(STRING_NUMBER) OP_COUNT };
+
 #define OP(mnemonic, run_, compute_, arg_)                                                         \
-	[ZYDIS_MNEMONIC_##mnemonic] = { .run = run_, .compute = compute_, .arg = arg_ },
-static const struct op ops[ZYDIS_MNEMONIC_MAX_VALUE + 1] = { EMU_OPS(OP) };
-static const struct op string_ops[ZYDIS_MNEMONIC_MAX_VALUE + 1] = { STRING_OPS(OP) };
-#undef OP
+	[OP_##mnemonic] = { .run = run_, .compute = compute_, .arg = arg_ },
+#define STRING(mnemonic, run_, compute_, arg_)                                                     \
+	[STRING_##mnemonic] = { .run = run_, .compute = compute_, .arg = arg_ },
+static const struct op ops[OP_COUNT] = { EMU_OPS(OP) STRING_OPS(STRING) };
+
+#define OP_INDEX(mnemonic, ...) [ZYDIS_MNEMONIC_##mnemonic] = OP_##mnemonic,
+#define STRING_INDEX(mnemonic, ...) [ZYDIS_MNEMONIC_##mnemonic] = STRING_##mnemonic,
+static const uint16_t op_of[ZYDIS_MNEMONIC_MAX_VALUE + 1] = { EMU_OPS(OP_INDEX) };
+static const uint16_t string_of[ZYDIS_MNEMONIC_MAX_VALUE + 1] = { STRING_OPS(STRING_INDEX) };
 
 static void init_decoder(const struct emu *e, ZydisDecoder *decoder)
 {
@@ -106,6 +116,10 @@ static void convert_register(struct operand *o, ZydisRegister reg)
 		o->kind = OPERAND_VECTOR;
 		o->reg = reg - ZYDIS_REGISTER_XMM0;
 		break;
+	case ZYDIS_REGCLASS_MMX:
+		o->kind = OPERAND_VECTOR;
+		o->reg = reg - ZYDIS_REGISTER_MM0 + EMU_MMX;
+		break;
 	case ZYDIS_REGCLASS_YMM:
 		o->kind = OPERAND_VECTOR;
 		o->reg = reg - ZYDIS_REGISTER_YMM0;
@@ -192,7 +206,7 @@ static int convert(const struct emu *e, const ZydisDecodedInstruction *z,
 	int string = z->meta.category == ZYDIS_CATEGORY_STRINGOP ||
 		     z->meta.category == ZYDIS_CATEGORY_IOSTRINGOP;
 
-	in->op = (string ? string_ops : ops) + z->mnemonic;
+	in->op = &ops[(string ? string_of : op_of)[z->mnemonic]];
 	if (!in->op->run || z->encoding == ZYDIS_INSTRUCTION_ENCODING_EVEX)
 		return EMU_UNHANDLED;
 	in->len = z->length;

@@ -33,6 +33,7 @@ enum emu_result { EMU_OK = 0, EMU_FAULT, EMU_WAIT, EMU_RETRY, EMU_UNHANDLED, EMU
 enum { EMU_READ = 0, EMU_WRITE = 1, EMU_EXEC = 2, EMU_USER = 4 };
 
 #define EMU_MAX_CODE 15
+#define EMU_MMX 16
 /* The most pieces that one instruction reads: POPA over a page's end. */
 #define EMU_MAX_READS 10
 /* The most that one writes: 32 bytes over a page's end are 5. */
@@ -78,7 +79,11 @@ struct emu_ops {
 	 */
 	int (*cmpxchg)(struct emu *e, uint64_t gpa, const void *old, const void *value,
 		       unsigned int len);
-	/* All 32 bytes of YMM register n; without AVX the upper half is anything. */
+	/*
+	 * All 32 bytes of YMM register n; without AVX the upper half is anything. n of
+	 * EMU_MMX + 0 to 7: an MMX register, 8 bytes; to set it also makes it valid, with
+	 * the x87 stack's top 0 (APM vol. 1, 5.13).
+	 */
 	void (*vector_get)(struct emu *e, unsigned int n, uint8_t value[32]);
 	void (*vector_set)(struct emu *e, unsigned int n, const uint8_t value[32]);
 };
@@ -96,8 +101,9 @@ struct emu {
 	void *context; /* the ops' */
 
 	struct emu_regs regs;
-	struct mk_seg gdtr;
-	uint64_t cr0, cr4, efer, xcr0;
+	struct mk_seg gdtr, idtr;    /* base and limit; changed by LGDT and LIDT */
+	uint64_t cr0;		     /* changed by LMSW */
+	uint64_t cr4, efer, xcr0;
 	uint8_t cpl;
 	uint8_t wide_branches; /* near branches ignore 66 in 64-bit mode: Intel's CPUs */
 

@@ -215,8 +215,11 @@ int run_leave(struct emu *e, const struct insn *in);
 int run_call(struct emu *e, const struct insn *in);
 int run_jmp(struct emu *e, const struct insn *in);
 int run_ret(struct emu *e, const struct insn *in);
-/* RIP of a near branch. */
-int branch_to(struct emu *e, const struct insn *in, uint64_t target);
+int run_enter(struct emu *e, const struct insn *in);
+/* stack.c: memory at rSP + offset; moves rSP. */
+int stack_span(struct emu *e, int64_t offset, unsigned int len, unsigned int access,
+	       struct span *span);
+void stack_move(struct emu *e, int64_t bytes);
 
 int run_movs(struct emu *e, const struct insn *in);
 int run_stos(struct emu *e, const struct insn *in);
@@ -230,6 +233,19 @@ int run_vector_mov(struct emu *e, const struct insn *in);
 int run_vector_low(struct emu *e, const struct insn *in);
 int run_vector_half(struct emu *e, const struct insn *in);
 
+int run_vector_broadcast(struct emu *e, const struct insn *in);
+
+int run_smsw(struct emu *e, const struct insn *in);
+int run_lmsw(struct emu *e, const struct insn *in);
+int run_store_selector(struct emu *e, const struct insn *in);
+int run_store_table(struct emu *e, const struct insn *in);
+int run_load_table(struct emu *e, const struct insn *in);
+/* system.c: EMU_OK or #GP. */
+int port_allowed(struct emu *e, uint16_t port, unsigned int len);
+
+int run_jmp_far(struct emu *e, const struct insn *in);
+int run_call_far(struct emu *e, const struct insn *in);
+int run_ret_far(struct emu *e, const struct insn *in);
 int run_load_far(struct emu *e, const struct insn *in);
 /* segment.c: loads a data segment register or SS. */
 int segment_load(struct emu *e, unsigned int seg, uint16_t selector);

@@ -102,6 +102,16 @@
 	X(LGS, run_load_far, NULL, MK_GS)                                                          \
 	X(LSS, run_load_far, NULL, MK_SS)
 
+#define SYSTEM_OPS(X)                                                                              \
+	X(SMSW, run_smsw, NULL, 0)                                                                 \
+	X(LMSW, run_lmsw, NULL, 0)                                                                 \
+	X(SLDT, run_store_selector, NULL, MK_LDTR)                                                 \
+	X(STR, run_store_selector, NULL, MK_TR)                                                    \
+	X(SGDT, run_store_table, NULL, 0)                                                          \
+	X(SIDT, run_store_table, NULL, 1)                                                          \
+	X(LGDT, run_load_table, NULL, 0)                                                           \
+	X(LIDT, run_load_table, NULL, 1)
+
 #define STACK_OPS(X)                                                                               \
 	X(PUSH, run_push, NULL, 0)                                                                 \
 	X(POP, run_pop, NULL, 0)                                                                   \
@@ -115,6 +125,7 @@
 	X(POPF, run_popf, NULL, 0)                                                                 \
 	X(POPFD, run_popf, NULL, 0)                                                                \
 	X(POPFQ, run_popf, NULL, 0)                                                                \
+	X(ENTER, run_enter, NULL, 0)                                                               \
 	X(LEAVE, run_leave, NULL, 0)                                                               \
 	X(CALL, run_call, NULL, 0)                                                                 \
 	X(JMP, run_jmp, NULL, 0)                                                                   \
@@ -136,13 +147,22 @@
 	X(MOVQ, run_vector_low, NULL, 0) X(VMOVQ, run_vector_low, NULL, 0)                         \
 	X(MOVSS, run_vector_low, NULL, 0) X(VMOVSS, run_vector_low, NULL, 0)                       \
 	X(MOVSD, run_vector_low, NULL, 0) X(VMOVSD, run_vector_low, NULL, 0)                       \
+	X(MOVNTQ, run_vector_low, NULL, 0)                                                         \
+	X(VBROADCASTSS, run_vector_broadcast, NULL, 0)                                             \
+	X(VBROADCASTSD, run_vector_broadcast, NULL, 0)                                             \
+	X(VBROADCASTF128, run_vector_broadcast, NULL, 0)                                           \
+	X(VBROADCASTI128, run_vector_broadcast, NULL, 0)                                           \
+	X(VPBROADCASTB, run_vector_broadcast, NULL, 0)                                             \
+	X(VPBROADCASTW, run_vector_broadcast, NULL, 0)                                             \
+	X(VPBROADCASTD, run_vector_broadcast, NULL, 0)                                             \
+	X(VPBROADCASTQ, run_vector_broadcast, NULL, 0)                                             \
 	X(MOVLPS, run_vector_half, NULL, 0) X(VMOVLPS, run_vector_half, NULL, 0)                   \
 	X(MOVLPD, run_vector_half, NULL, 0) X(VMOVLPD, run_vector_half, NULL, 0)                   \
 	X(MOVHPS, run_vector_half, NULL, 8) X(VMOVHPS, run_vector_half, NULL, 8)                   \
 	X(MOVHPD, run_vector_half, NULL, 8) X(VMOVHPD, run_vector_half, NULL, 8)
 
 #define EMU_OPS(X)                                                                                 \
-	ALU_OPS(X) BIT_OPS(X) MOVE_OPS(X) STACK_OPS(X) VECTOR_OPS(X)                               \
+	ALU_OPS(X) BIT_OPS(X) MOVE_OPS(X) SYSTEM_OPS(X) STACK_OPS(X) VECTOR_OPS(X)                           \
 	CONDITIONS(X, SET, run_set) CONDITIONS(X, CMOV, run_cmov)
 
 #define STRING_OPS(X)                                                                              \

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Loads of data segment registers and SS (APM vol. 2, 4.10 and 4.11). */
+/* Loads of segment registers (APM vol. 2, 4.10 and 4.11), far jumps, calls and returns. */
 #include "insn.h"
 
 #define TYPE_ACCESSED 0x1U
@@ -165,4 +165,134 @@ int run_load_far(struct emu *e, const struct insn *in)
 	/* LSS gives no interrupt shadow (APM vol. 3, LSS). */
 	e->shadow = 0;
 	return err ? err : operand_write(e, in, 0, offset);
+}
+
+static int code_allowed(const struct emu *e, const struct mk_seg *seg)
+{
+	unsigned int both = MK_ATTR_L | MK_ATTR_DB;
+
+	if (!(seg->attrib & TYPE_CODE) || (e->efer & EFER_LMA && (seg->attrib & both) == both))
+		return 0;
+	if (seg->attrib & TYPE_CONFORMING)
+		return dpl(seg) <= e->cpl;
+	return (seg->selector & RPL) <= e->cpl && dpl(seg) == e->cpl;
+}
+
+/* A code segment of the same privilege; gates and tasks aren't emulated. */
+static int load_code(struct emu *e, uint16_t selector)
+{
+	struct descriptor d;
+	int err;
+
+	if (!(selector & ~RPL))
+		return fault(e, VEC_GP);
+	err = read_descriptor(e, selector, &d);
+	if (err)
+		return err;
+	if (!(d.seg.attrib & MK_ATTR_S))
+		return EMU_UNHANDLED;
+	if (!code_allowed(e, &d.seg))
+		return fault_code(e, VEC_GP, selector & ~RPL);
+	if (!(d.seg.attrib & MK_ATTR_P))
+		return fault_code(e, VEC_NP, selector & ~RPL);
+	err = set_accessed(e, &d);
+	d.seg.selector = (selector & ~RPL) | e->cpl;
+	if (!err)
+		e->regs.seg[MK_CS] = d.seg;
+	return err;
+}
+
+static int far_branch(struct emu *e, uint16_t selector, uint64_t target)
+{
+	struct mk_seg *cs = &e->regs.seg[MK_CS];
+	int err = EMU_OK;
+
+	if (is_protected(e)) {
+		err = load_code(e, selector);
+	} else {
+		cs->selector = selector;
+		cs->base = (uint64_t)selector << 4;
+	}
+	if (err)
+		return err;
+	if (is_long64(e) ? !mem_canonical(e, target) : target > cs->limit)
+		return fault(e, VEC_GP);
+	e->next_rip = target;
+	return EMU_OK;
+}
+
+static void split_pointer(const uint8_t *pointer, unsigned int size, uint64_t *offset,
+			  uint16_t *selector)
+{
+	*offset = 0;
+	memcpy(offset, pointer, size);
+	memcpy(selector, pointer + size, sizeof(*selector));
+}
+
+static int far_pointer(struct emu *e, const struct insn *in, uint64_t *offset, uint16_t *selector)
+{
+	const struct operand *o = &in->operand[0];
+	uint8_t pointer[10];
+	struct span span;
+	int err;
+
+	if (o->kind != OPERAND_MEM || o->size > sizeof(pointer))
+		return EMU_UNHANDLED;
+	err = mem_span(e, o->seg, operand_ea(e, in, o), o->size, EMU_READ, ALIGN_NONE, &span);
+	if (!err)
+		err = mem_load(e, &span, pointer);
+	if (!err)
+		split_pointer(pointer, o->size - 2, offset, selector);
+	return err;
+}
+
+int run_jmp_far(struct emu *e, const struct insn *in)
+{
+	uint64_t target;
+	uint16_t selector;
+	int err = far_pointer(e, in, &target, &selector);
+
+	return err ? err : far_branch(e, selector, target);
+}
+
+int run_call_far(struct emu *e, const struct insn *in)
+{
+	unsigned int size = in->operand[0].size - 2;
+	uint64_t frame[2] = { e->next_rip, e->regs.seg[MK_CS].selector }, target;
+	uint8_t bytes[16];
+	uint16_t selector;
+	struct span span;
+	int err = far_pointer(e, in, &target, &selector);
+
+	if (!err)
+		err = stack_span(e, -(int64_t)(2 * size), 2 * size, EMU_WRITE, &span);
+	if (!err)
+		err = far_branch(e, selector, target);
+	if (err)
+		return err;
+	memcpy(bytes, &frame[0], size);
+	memcpy(bytes + size, &frame[1], size);
+	stack_move(e, -(int64_t)(2 * size));
+	return mem_store(e, &span, bytes);
+}
+
+/* To the same privilege. */
+int run_ret_far(struct emu *e, const struct insn *in)
+{
+	uint8_t bytes[16];
+	uint64_t target;
+	uint16_t selector;
+	struct span span;
+	int err = stack_span(e, 0, 2 * in->size, EMU_READ, &span);
+
+	if (!err)
+		err = mem_load(e, &span, bytes);
+	if (err)
+		return err;
+	split_pointer(bytes, in->size, &target, &selector);
+	if (is_protected(e) && (selector & RPL) != e->cpl)
+		return (selector & RPL) > e->cpl ? EMU_UNHANDLED :
+						   fault_code(e, VEC_GP, selector & ~RPL);
+	stack_move(e, 2 * in->size + (in->visible ? in->operand[0].imm : 0));
+	return far_branch(e, selector, target);
 }

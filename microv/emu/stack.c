@@ -10,29 +10,30 @@ static unsigned int sp_size(const struct emu *e)
 	return e->regs.seg[MK_SS].attrib & MK_ATTR_DB ? 4 : 2;
 }
 
-static void sp_add(struct emu *e, int64_t bytes)
+void stack_move(struct emu *e, int64_t bytes)
 {
 	unsigned int width = sp_size(e);
 
 	reg_set(e, MK_RSP, width, e->regs.gpr[MK_RSP] + bytes);
 }
 
-static int push_span(struct emu *e, unsigned int size, struct span *span)
+int stack_span(struct emu *e, int64_t offset, unsigned int len, unsigned int access,
+	       struct span *span)
 {
-	uint64_t sp = (e->regs.gpr[MK_RSP] - size) & size_mask(sp_size(e));
+	uint64_t sp = (e->regs.gpr[MK_RSP] + offset) & size_mask(sp_size(e));
 
-	return mem_span(e, MK_SS, sp, size, EMU_WRITE, ALIGN_AC, span);
+	return mem_span(e, MK_SS, sp, len, access, ALIGN_AC, span);
 }
 
 static int push(struct emu *e, uint64_t value, unsigned int size)
 {
 	struct span span;
-	int err = push_span(e, size, &span);
+	int err = stack_span(e, -(int64_t)size, size, EMU_WRITE, &span);
 
 	if (!err)
 		err = mem_store(e, &span, &value);
 	if (!err)
-		sp_add(e, -(int64_t)size);
+		stack_move(e, -(int64_t)size);
 	return err;
 }
 
@@ -43,7 +44,7 @@ static int pop(struct emu *e, uint64_t *value, unsigned int size)
 	*value = 0;
 	err = mem_read(e, MK_SS, reg_get(e, MK_RSP, sp_size(e)), value, size);
 	if (!err)
-		sp_add(e, size);
+		stack_move(e, size);
 	return err;
 }
 
@@ -134,7 +135,26 @@ int run_leave(struct emu *e, const struct insn *in)
 	return err;
 }
 
-int branch_to(struct emu *e, const struct insn *in, uint64_t target)
+/* Frames of outer procedures aren't copied. The new top must be writable too. */
+int run_enter(struct emu *e, const struct insn *in)
+{
+	int64_t room = in->operand[0].imm;
+	struct span top;
+	int err;
+
+	if (in->operand[1].imm & 31)
+		return EMU_UNHANDLED;
+	err = push(e, e->regs.gpr[MK_RBP], in->size);
+	if (!err)
+		err = stack_span(e, -room, in->size, EMU_WRITE, &top);
+	if (err)
+		return err;
+	reg_set(e, MK_RBP, in->size, e->regs.gpr[MK_RSP]);
+	stack_move(e, -room);
+	return EMU_OK;
+}
+
+static int branch_to(struct emu *e, const struct insn *in, uint64_t target)
 {
 	target &= size_mask(in->size);
 	if (is_long64(e) ? !mem_canonical(e, target) : target > e->regs.seg[MK_CS].limit)
@@ -153,39 +173,13 @@ static int near_target(struct emu *e, const struct insn *in, uint64_t *target)
 	return err;
 }
 
-/* Outside protected mode a code segment is just its selector. */
-static int far_jump(struct emu *e, const struct insn *in)
-{
-	const struct operand *o = &in->operand[0];
-	struct mk_seg *cs = &e->regs.seg[MK_CS];
-	uint8_t pointer[10];
-	uint64_t target = 0;
-	struct span span;
-	int err;
-
-	if (is_protected(e) || o->kind != OPERAND_MEM)
-		return EMU_UNHANDLED;
-	err = mem_span(e, o->seg, operand_ea(e, in, o), in->size + 2, EMU_READ, ALIGN_NONE, &span);
-	if (!err)
-		err = mem_load(e, &span, pointer);
-	if (err)
-		return err;
-	memcpy(&target, pointer, in->size);
-	err = branch_to(e, in, target);
-	if (err)
-		return err;
-	memcpy(&cs->selector, pointer + in->size, sizeof(cs->selector));
-	cs->base = (uint64_t)cs->selector << 4;
-	return EMU_OK;
-}
-
 int run_jmp(struct emu *e, const struct insn *in)
 {
 	uint64_t target;
 	int err;
 
 	if (in->far)
-		return far_jump(e, in);
+		return run_jmp_far(e, in);
 	err = near_target(e, in, &target);
 	return err ? err : branch_to(e, in, target);
 }
@@ -198,10 +192,10 @@ int run_call(struct emu *e, const struct insn *in)
 	int err;
 
 	if (in->far)
-		return EMU_UNHANDLED;
+		return run_call_far(e, in);
 	err = near_target(e, in, &target);
 	if (!err)
-		err = push_span(e, in->size, &span);
+		err = stack_span(e, -(int64_t)in->size, in->size, EMU_WRITE, &span);
 	if (!err)
 		err = branch_to(e, in, target);
 	return err ? err : push(e, back, in->size);
@@ -213,11 +207,11 @@ int run_ret(struct emu *e, const struct insn *in)
 	int err;
 
 	if (in->far)
-		return EMU_UNHANDLED;
+		return run_ret_far(e, in);
 	err = pop(e, &target, in->size);
 	if (err)
 		return err;
 	if (in->visible)
-		sp_add(e, in->operand[0].imm);
+		stack_move(e, in->operand[0].imm);
 	return branch_to(e, in, target);
 }

@@ -179,8 +179,10 @@ static int ins(struct emu *e, const struct insn *in)
 {
 	uint64_t ea = reg_get(e, MK_RDI, in->addr_size), value = 0;
 	struct span span;
-	int err = mem_span(e, MK_ES, ea, element(in), EMU_WRITE, ALIGN_AC, &span);
+	int err = port_allowed(e, e->regs.gpr[MK_RDX], element(in));
 
+	if (!err)
+		err = mem_span(e, MK_ES, ea, element(in), EMU_WRITE, ALIGN_AC, &span);
 	if (!err)
 		err = mem_port_in(e, reg_get(e, MK_RDX, 2), &value, element(in));
 	if (!err)
@@ -193,8 +195,10 @@ static int ins(struct emu *e, const struct insn *in)
 static int outs(struct emu *e, const struct insn *in)
 {
 	uint64_t value;
-	int err = read_source(e, in, &value);
+	int err = port_allowed(e, e->regs.gpr[MK_RDX], element(in));
 
+	if (!err)
+		err = read_source(e, in, &value);
 	if (!err)
 		err = mem_port_out(e, reg_get(e, MK_RDX, 2), &value, element(in));
 	if (!err)

@@ -2,6 +2,16 @@
 /* SSE and AVX loads and stores. Arithmetic with memory operands isn't emulated. */
 #include "insn.h"
 
+static int is_mmx_register(const struct operand *o)
+{
+	return o->kind == OPERAND_VECTOR && o->reg >= EMU_MMX;
+}
+
+static int is_mmx(const struct insn *in)
+{
+	return is_mmx_register(&in->operand[0]) || is_mmx_register(&in->operand[1]);
+}
+
 /* APM vol. 4, exceptions: what must be enabled. */
 static int usable(struct emu *e, const struct insn *in)
 {
@@ -9,7 +19,7 @@ static int usable(struct emu *e, const struct insn *in)
 		if (!is_protected(e) || !(e->cr4 & CR4_OSXSAVE) ||
 		    (e->xcr0 & XCR0_AVX) != XCR0_AVX)
 			return fault(e, VEC_UD);
-	} else if (e->cr0 & CR0_EM || !(e->cr4 & CR4_OSFXSR)) {
+	} else if (e->cr0 & CR0_EM || !(e->cr4 & CR4_OSFXSR || is_mmx(in))) {
 		return fault(e, VEC_UD);
 	}
 	return e->cr0 & CR0_TS ? fault(e, VEC_NM) : EMU_OK;
@@ -31,6 +41,12 @@ static int store(struct emu *e, const struct insn *in, const struct operand *o, 
 	int err = mem_span(e, o->seg, operand_ea(e, in, o), o->size, EMU_WRITE, align, &span);
 
 	return err ? err : mem_store(e, &span, buf);
+}
+
+/* The part of a register that a 4 or 8 byte load clears or sets. */
+static unsigned int register_len(const struct operand *o)
+{
+	return is_mmx_register(o) ? 8 : 16;
 }
 
 /* VEX clears what is above the written part, legacy SSE keeps the upper half. */
@@ -85,7 +101,7 @@ int run_vector_low(struct emu *e, const struct insn *in)
 	if (to->kind == OPERAND_VECTOR && from->kind == OPERAND_MEM && from->size <= 8) {
 		err = load(e, in, from, ALIGN_AC, buf);
 		if (!err)
-			set_low(e, in, to->reg, buf, 16);
+			set_low(e, in, to->reg, buf, register_len(to));
 		return err;
 	}
 	if (to->kind == OPERAND_MEM && from->kind == OPERAND_VECTOR && to->size <= 8) {
@@ -116,4 +132,24 @@ int run_vector_half(struct emu *e, const struct insn *in)
 	if (!err)
 		set_low(e, in, to->reg, buf, 16);
 	return err;
+}
+
+/* One element of memory to all of the register. */
+int run_vector_broadcast(struct emu *e, const struct insn *in)
+{
+	const struct operand *to = &in->operand[0], *from = &in->operand[1];
+	uint8_t buf[32];
+	int err = usable(e, in);
+
+	if (err)
+		return err;
+	if (to->kind != OPERAND_VECTOR || from->kind != OPERAND_MEM || from->size > 16)
+		return EMU_UNHANDLED;
+	err = load(e, in, from, ALIGN_AC, buf);
+	if (err)
+		return err;
+	for (unsigned int at = from->size; at < to->size; at += from->size)
+		memcpy(buf + at, buf, from->size);
+	set_low(e, in, to->reg, buf, to->size);
+	return EMU_OK;
 }

@@ -107,6 +107,7 @@ static int usable(const struct maker *k, const struct template *t)
 		return 1;
 	__builtin_cpu_init();
 	return (strcmp(t->cpu, "avx") || __builtin_cpu_supports("avx")) &&
+	       (strcmp(t->cpu, "avx2") || __builtin_cpu_supports("avx2")) &&
 	       (strcmp(t->cpu, "bmi") || __builtin_cpu_supports("bmi")) &&
 	       (strcmp(t->cpu, "bmi2") || __builtin_cpu_supports("bmi2")) &&
 	       (strcmp(t->cpu, "popcnt") || __builtin_cpu_supports("popcnt")) &&
@@ -177,7 +178,7 @@ static void vex_prefix(struct maker *k)
 	static const uint8_t pp[256] = { [0x66] = 1, [0xF3] = 2, [0xF2] = 3 };
 	const struct template *t = k->test->template;
 	unsigned int vvvv = t->flags & T_VVVV ? below(k->mode == 8 ? 16 : 8) : 0;
-	unsigned int w = k->mode == 8 && once_in(2), l = !(t->flags & T_L0) && once_in(2);
+	unsigned int w = k->mode == 8 && !(t->flags & T_W0) && once_in(2), l = !(t->flags & T_L0) && once_in(2);
 
 	k->rex = k->mode == 8 ? 0x40 | below(8) : 0x40;
 	emit(k, 0xC4);
@@ -362,6 +363,8 @@ static void immediate(struct maker *k)
 		emit(k, k->test->imm8);
 	if (flags & T_IMM16)
 		emit_value(k, below(64), 2);
+	if (flags & T_ENTER)
+		emit(k, 0);
 	if (flags & T_IMMZ)
 		emit_value(k, generate_random(), k->op_size == 2 ? 2 : 4);
 	if (flags & T_MOFFS)

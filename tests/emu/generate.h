@@ -29,6 +29,7 @@ enum undefined { U_NONE, U_SHIFT, U_DOUBLE, U_ROTATE, U_MUL, U_DIV, U_BT, U_SCAN
 #define T_NO66 0x10000	/* no operand size prefix */
 #define T_MOFFS 0x20000 /* address in the instruction */
 #define T_XLAT 0x40000
+#define T_ENTER 0x200000 /* a second immediate of 0 */
 #define T_ORDER 0x80000 /* any of two faults may come first */
 #define T_PARTIAL 0x100000 /* with a fault, some registers may have been written */
 

@@ -44,6 +44,9 @@
 	{ name, { 0x0F, op }, 2, .prefix = pp, .flags = MEM | T_NO66 },                            \
 	{ "v" name, { 1, op }, 2, .prefix = pp, .flags = VEX | T_MEM | T_L0 | (more), .cpu = "avx" }
 
+#define BROADCAST(name, op, feature)                                                               \
+	{ "vbroadcast " name, { 2, op }, 2, .prefix = 0x66, .flags = VEX | T_MEM | T_W0, .cpu = feature }
+
 const struct template templates[] = {
 	ALU("add", 0x00), ALU("or", 0x08), ALU("adc", 0x10), ALU("sbb", 0x18), ALU("and", 0x20),
 	ALU("sub", 0x28), ALU("xor", 0x30), ALU("cmp", 0x38),
@@ -107,6 +110,7 @@ const struct template templates[] = {
 	{ "push gs", { 0x0F, 0xA8 }, 2, .flags = T_STACK },
 	{ "pusha", { 0x60 }, 1, .flags = T_STACK | T_LEGACY }, { "popa", { 0x61 }, 1, .flags = T_STACK | T_LEGACY | T_PARTIAL },
 	{ "pushf", { 0x9C }, 1, .flags = T_STACK }, { "popf", { 0x9D }, 1, .flags = T_STACK },
+	{ "enter", { 0xC8 }, 1, .flags = T_STACK | T_IMM16 | T_ENTER },
 	{ "leave", { 0xC9 }, 1, .flags = T_STACK },
 	{ "call rm", { 0xFF }, 1, .reg = 2, .flags = M | R | T_STACK },
 	{ "jmp rm", { 0xFF }, 1, .reg = 4, .flags = M | R },
@@ -135,6 +139,9 @@ const struct template templates[] = {
 	SSE("movdqa m,r", 0x66, 0x7F), SSE("movdqu r,m", 0xF3, 0x6F), SSE("movdqu m,r", 0xF3, 0x7F),
 	SSE("movntps", 0, 0x2B), SSE("movntpd", 0x66, 0x2B), SSE("movntdq", 0x66, 0xE7),
 	SSE("lddqu", 0xF2, 0xF0),
+	BROADCAST("ss", 0x18, "avx"), BROADCAST("sd", 0x19, "avx"), BROADCAST("f128", 0x1A, "avx"),
+	BROADCAST("i128", 0x5A, "avx2"), BROADCAST("pb", 0x78, "avx2"), BROADCAST("pw", 0x79, "avx2"),
+	BROADCAST("pd", 0x58, "avx2"), BROADCAST("pq", 0x59, "avx2"),
 	SSE_LOW("movss r,m", 0xF3, 0x10, 0), SSE_LOW("movss m,r", 0xF3, 0x11, 0),
 	SSE_LOW("movsd r,m", 0xF2, 0x10, 0), SSE_LOW("movsd m,r", 0xF2, 0x11, 0),
 	SSE_LOW("movd/q r,m", 0x66, 0x6E, 0), SSE_LOW("movd/q m,r", 0x66, 0x7E, 0),

@@ -665,7 +665,145 @@ static void null_segment_faults_when_used(void **state)
 	assert_fault(VEC_GP, 0);
 }
 
-/* --- vectors, ports, flags ---------------------------------------------------- */
+/* --- far transfers ------------------------------------------------------------- */
+
+#define CODE64_DESCRIPTOR 0x00AF9A000000FFFFULL
+#define CODE16_DESCRIPTOR 0x00009A010000FFFFULL /* base 0x10000 */
+
+static void far_jump_through_a_device(void **state)
+{
+	(void)state;
+	start(MODE_64);
+	CODE(0xFF, 0x2B); /* ljmp *(%rbx) */
+	*gpr(MK_RBX) = DEVICE;
+	poke(DEVICE, 0x5000, 4);
+	poke(DEVICE + 4, 0x20, 2);
+	set_descriptor(0x20, CODE64_DESCRIPTOR);
+	assert_int_equal(world_step(&w), EMU_OK);
+	assert_int_equal(w.emu.regs.rip, 0x5000);
+	assert_int_equal(w.emu.regs.seg[MK_CS].selector, 0x20);
+	assert_int_equal(w.emu.regs.seg[MK_CS].attrib, 0xA09B);
+}
+
+static void far_jump_to_another_size(void **state)
+{
+	(void)state;
+	start(MODE_32);
+	CODE(0xFF, 0x2B);
+	*gpr(MK_RBX) = DEVICE;
+	poke(DEVICE, 0x1234, 4);
+	poke(DEVICE + 4, 0x20, 2);
+	set_descriptor(0x20, CODE16_DESCRIPTOR);
+	assert_int_equal(world_step(&w), EMU_OK);
+	assert_int_equal(w.emu.regs.rip, 0x1234);
+	assert_int_equal(w.emu.regs.seg[MK_CS].base, 0x10000);
+	assert_int_equal(w.emu.regs.seg[MK_CS].attrib & MK_ATTR_DB, 0);
+}
+
+static void expect_far_fault(uint64_t descriptor, unsigned int vector, unsigned int error)
+{
+	start(MODE_32);
+	CODE(0xFF, 0x2B);
+	*gpr(MK_RBX) = 0x2000;
+	poke(0x2004, 0x20, 2);
+	set_descriptor(0x20, descriptor);
+	assert_fault(vector, error);
+}
+
+static void far_jump_faults(void **state)
+{
+	(void)state;
+	expect_far_fault(0x00CF92000000FFFF, VEC_GP, 0x20); /* data */
+	expect_far_fault(0x00CF1A000000FFFF, VEC_NP, 0x20);
+	expect_far_fault(0x00CFFA000000FFFF, VEC_GP, 0x20); /* DPL 3 */
+	start(MODE_32);
+	CODE(0xFF, 0x2B);
+	*gpr(MK_RBX) = 0x2000; /* a null selector */
+	assert_fault(VEC_GP, 0);
+}
+
+static void far_call_and_return(void **state)
+{
+	(void)state;
+	start(MODE_REAL);
+	CODE(0xFF, 0x1F); /* lcall *(%bx) */
+	*gpr(MK_RBX) = DEVICE;
+	*gpr(MK_RSP) = 0x3000;
+	poke(DEVICE, 0x01000200, 4);
+	assert_int_equal(world_step(&w), EMU_OK);
+	assert_int_equal(w.emu.regs.rip, 0x200);
+	assert_int_equal(w.emu.regs.seg[MK_CS].base, 0x1000);
+	assert_int_equal(*gpr(MK_RSP), 0x2FFC);
+	assert_int_equal(peek(0x2FFC, 4), 0x00001002);
+	CODE(0xCA, 0x02, 0x00); /* lret $2 */
+	assert_int_equal(world_step(&w), EMU_OK);
+	assert_int_equal(w.emu.regs.rip, 0x1002);
+	assert_int_equal(w.emu.regs.seg[MK_CS].base, 0);
+	assert_int_equal(*gpr(MK_RSP), 0x3002);
+}
+
+/* --- system registers ---------------------------------------------------------- */
+
+static void machine_status_word(void **state)
+{
+	(void)state;
+	start(MODE_REAL);
+	CODE(0x0F, 0x01, 0x27); /* smsw (%bx) */
+	*gpr(MK_RBX) = DEVICE;
+	w.emu.cr0 = 0x60000010;
+	assert_int_equal(world_step(&w), EMU_OK);
+	assert_access(0, 1, DEVICE, 2, 0x10);
+	w.emu.regs.rip = 0x1000;
+	CODE(0x0F, 0x01, 0x37); /* lmsw (%bx) */
+	poke(DEVICE, 0xFFFF, 2);
+	assert_int_equal(world_step(&w), EMU_OK);
+	assert_int_equal(w.emu.cr0, 0x6000001F);
+	w.emu.regs.rip = 0x1000;
+	poke(DEVICE, 0, 2);
+	assert_int_equal(world_step(&w), EMU_OK);
+	assert_int_equal(w.emu.cr0, 0x60000011);
+}
+
+static void descriptor_tables(void **state)
+{
+	(void)state;
+	start(MODE_32);
+	CODE(0x0F, 0x01, 0x03); /* sgdt (%ebx) */
+	*gpr(MK_RBX) = DEVICE;
+	w.emu.gdtr = (struct mk_seg){ .base = 0x12345678, .limit = 0xABCD };
+	assert_int_equal(world_step(&w), EMU_OK);
+	assert_access(0, 1, DEVICE, 6, 0x12345678ABCD);
+	w.emu.regs.rip = 0x1000;
+	CODE(0x66, 0x0F, 0x01, 0x1B); /* lidtw (%ebx) */
+	assert_int_equal(world_step(&w), EMU_OK);
+	assert_int_equal(w.emu.idtr.base, 0x345678);
+	assert_int_equal(w.emu.idtr.limit, 0xABCD);
+	world_cpl3(&w);
+	w.logged = 0;
+	assert_int_equal(w.emu.regs.rip, 0x1004);
+	CODE(0x0F, 0x01, 0x1B);
+	assert_fault(VEC_GP, 0);
+}
+
+static void ports_by_the_tss(void **state)
+{
+	(void)state;
+	start(MODE_32);
+	world_cpl3(&w);
+	CODE(0x6C); /* insb */
+	*gpr(MK_RDX) = 0x71;
+	*gpr(MK_RDI) = 0x2000;
+	assert_fault(VEC_GP, 0);
+	w.emu.regs.seg[MK_TR] = (struct mk_seg){ .base = 0x3000, .limit = 0x100, .attrib = 0x8B };
+	poke(0x3066, 0x80, 2);
+	poke(0x3080 + 0x70 / 8, 0x02, 1);
+	assert_fault(VEC_GP, 0);
+	poke(0x3080 + 0x70 / 8, 0xFD, 1);
+	assert_int_equal(world_step(&w), EMU_OK);
+	assert_int_equal(w.logged, 1);
+}
+
+/* --- vectors, flags ---------------------------------------------------- */
 
 static void vectors_that_are_off(void **state)
 {
@@ -694,6 +832,21 @@ static void vector_store_to_a_device(void **state)
 	assert_int_equal(w.logged, 2);
 	assert_access(0, 1, DEVICE, 8, 0x0706050403020100);
 	assert_access(1, 1, DEVICE + 8, 8, 0x0F0E0D0C0B0A0908);
+}
+
+static void mmx_registers(void **state)
+{
+	(void)state;
+	start(MODE_64);
+	CODE(0x0F, 0x6F, 0x13); /* movq (%rbx),%mm2 */
+	*gpr(MK_RBX) = DEVICE;
+	poke(DEVICE, 0x1122334455667788, 8);
+	w.emu.cr4 = 0;
+	assert_int_equal(world_step(&w), EMU_OK);
+	assert_memory_equal(w.ymm[EMU_MMX + 2], w.memory + DEVICE, 8);
+	CODE(0x0F, 0xE7, 0x53, 0x10); /* movntq %mm2,16(%rbx) */
+	assert_int_equal(world_step(&w), EMU_OK);
+	assert_access(1, 1, DEVICE + 16, 8, 0x1122334455667788);
 }
 
 static void popf_by_privilege(void **state)
@@ -768,6 +921,14 @@ int main(void)
 		cmocka_unit_test(load_ss_gives_a_shadow),
 		cmocka_unit_test(segment_load_faults),
 		cmocka_unit_test(null_segment_faults_when_used),
+		cmocka_unit_test(far_jump_through_a_device),
+		cmocka_unit_test(far_jump_to_another_size),
+		cmocka_unit_test(far_jump_faults),
+		cmocka_unit_test(far_call_and_return),
+		cmocka_unit_test(machine_status_word),
+		cmocka_unit_test(descriptor_tables),
+		cmocka_unit_test(ports_by_the_tss),
+		cmocka_unit_test(mmx_registers),
 		cmocka_unit_test(vectors_that_are_off),
 		cmocka_unit_test(vector_store_to_a_device),
 		cmocka_unit_test(popf_by_privilege),

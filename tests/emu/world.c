@@ -77,7 +77,7 @@ static int cmpxchg(struct emu *e, uint64_t gpa, const void *old, const void *val
 
 static void vector_get(struct emu *e, unsigned int n, uint8_t value[32])
 {
-	memcpy(value, world_of(e)->ymm[n], 32);
+	memcpy(value, world_of(e)->ymm[n], n < EMU_MMX ? 32 : 8);
 }
 
 static void vector_set(struct emu *e, unsigned int n, const uint8_t value[32])
@@ -158,6 +158,7 @@ static void serve_read(struct world *w)
 
 	fresh.regs = e->regs;
 	fresh.gdtr = e->gdtr;
+	fresh.idtr = e->idtr;
 	fresh.cr0 = e->cr0;
 	fresh.cr4 = e->cr4;
 	fresh.efer = e->efer;

@@ -31,7 +31,7 @@ struct world {
 	struct emu emu;
 	uint8_t memory[WORLD_SIZE]; /* of the device's pages too */
 	uint8_t kind[WORLD_PAGES];
-	uint8_t ymm[16][32];
+	uint8_t ymm[EMU_MMX + 8][32];
 	struct access log[WORLD_LOG];
 	unsigned int logged;
 	unsigned int fetches;
