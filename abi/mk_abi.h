@@ -57,7 +57,7 @@
 	X(1, VS_CREATE, vs_create, "vsid, space",                                                  \
 	  "Creates a guest VS from the space's pool (MK_VS_PAGES) with a zeroed state page; all groups are valid. ENOMEM, EEXIST, ENOENT.")                              \
 	X(2, VS_DESTROY, vs_destroy, "vsid",                                                       \
-	  "Destroys a guest VS; its ID is free again with result 0. EAGAIN until every CPU forgot the state page.")   \
+	  "Destroys a guest VS; its ID is free again with result 0. EAGAIN until every CPU forgot the state page; EBUSY while it runs, or the CPU that it ran on last still holds its FPU state (until that runs root).")   \
 	X(3, VS_FETCH, vs_fetch, "vsid, groups",                                                   \
 	  "Brings groups (MK_G_*) of the state page up to date that are neither valid nor dirty.") \
 	X(4, SPACE_CREATE, space_create, "space", "Creates the address space of a guest VM, with an empty pool. EEXIST, EINVAL.")                                  \
@@ -76,7 +76,7 @@
 	  "gpa `after` - 1 don't count (after = 0: all count): so a list in ascending order of gpa is summed exactly. Refuses what the change itself would: EPERM, EEXIST, ENOENT. gpa = ~0: only asks whether spa could be donated.") \
 	X(11, SHARED_SET, shared_set, "spa or ~0", "Shows a page of root RAM at MK_U_SHARED on this CPU, or nothing (~0). EPERM, EBUSY: one is set.")                 \
 	X(12, WINDOW_OPEN, window_open, "space",                                                   \
-	  "Shows the guest memory of a space at MK_U_WINDOW on this CPU until the next vs_run of another space.")                   \
+	  "Shows the guest memory of a space at MK_U_WINDOW on this CPU, until vs_run of another space or any call that joins a newer epoch (vs_run, space_quiesce, ...).")                   \
 	X(13, WINDOW_FIXUP, window_fixup, "start, end, fixup",                                     \
 	  "A fault in the window by an instruction in [start, end) of MicroV's image continues at `fixup`. Once per launch.")     \
 	X(14, LOG, log, "pointer, length", "Appends text to the log (1 KiB at most). The memory must be in the image or stack.")           \

@@ -37,15 +37,16 @@ static void fill(spa_t spa, u64 bytes, u16 state)
 		*frame_of(at) = state;
 }
 
-void frame_add_table(u64 gib4, spa_t chunk)
+int frame_add_table(u64 gib4, spa_t chunk)
 {
 	u64 i;
 
 	if (gib4 >= TABLES)
-		return;
+		return -E2BIG;
 	table[gib4] = hw_virt(chunk);
 	for (i = 0; i < TABLE_FRAMES; i++)
 		table[gib4][i] = FRAME_NONE;
+	return 0;
 }
 
 void frame_add_ram(spa_t spa, u64 bytes)

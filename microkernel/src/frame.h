@@ -41,8 +41,8 @@ u64 pool_available(struct pool *p);
 /* Takes a page out, limbo or not, for giving it away: SPA_NONE when there is none left. */
 spa_t pool_drain(struct pool *p);
 
-/* Uses a chunk of 2 MiB for the table of 4 GiB of RAM starting at gib4 * 4 GiB. */
-void frame_add_table(u64 gib4, spa_t chunk);
+/* Uses a chunk of 2 MiB for the table of 4 GiB of RAM starting at gib4 * 4 GiB. -E2BIG. */
+int frame_add_table(u64 gib4, spa_t chunk);
 
 /* Declares [spa, spa + bytes) RAM of root. */
 void frame_add_ram(spa_t spa, u64 bytes);

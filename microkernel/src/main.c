@@ -29,19 +29,30 @@ const struct mk_entries entries __attribute__((section(".entries"), used)) = {
 	.boot_stack_top = (u64)init_stack + sizeof(init_stack) - 8,
 };
 
-/* Takes a chunk for each 4 GiB in which there is RAM, and fills in whose it is. */
+/* Takes a chunk for each 4 GiB in which a range has RAM, from `first` on. */
+static s64 add_tables(struct mk_boot *boot, const struct mk_range *ram, u64 *first)
+{
+	u64 last = (ram->spa + ram->bytes - 1) >> 32, g = ram->spa >> 32;
+	s64 rc = 0;
+
+	for (g = g < *first ? *first : g; g <= last && !rc; g++) {
+		if (boot->free_chunk == boot->chunks)
+			return -ENOMEM;
+		rc = frame_add_table(g, SPA(boot->chunk[boot->free_chunk++]));
+		*first = g + 1;
+	}
+	return rc;
+}
+
 static s64 init_frames(struct mk_boot *boot)
 {
-	u64 i, g, done = 0;
+	u64 i, first = 0;
+	s64 rc = 0;
 
-	for (i = 0; i < boot->ranges; i++)
-		for (g = boot->ram[i].spa >> 32; g <= (boot->ram[i].spa + boot->ram[i].bytes - 1) >> 32; g++)
-			if (g >= done) {
-				if (boot->free_chunk == boot->chunks)
-					return -ENOMEM;
-				frame_add_table(g, SPA(boot->chunk[boot->free_chunk++]));
-				done = g + 1;
-			}
+	for (i = 0; i < boot->ranges && !rc; i++)
+		rc = add_tables(boot, &boot->ram[i], &first);
+	if (rc)
+		return rc;
 	for (i = 0; i < boot->ranges; i++)
 		frame_add_ram(SPA(boot->ram[i].spa), boot->ram[i].bytes);
 	for (i = 0; i < boot->chunks; i++)

@@ -22,7 +22,6 @@ struct vs {
 	bool debug_regs; /* DR0-3 are the VS's own while it runs */
 	bool stepping;	 /* root: executes one instruction on the scratch page */
 	u64 step_flags;	 /* root: RFLAGS bits to put back after that */
-	u32 asid;
 	u64 asid_generation;
 	u32 clean;	/* the backend's: what the CPU may keep cached */
 };

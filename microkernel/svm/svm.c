@@ -102,6 +102,7 @@ void backend_cpu_init(struct cpu *cpu)
 	cpu->asid_generation++;
 	cpu->next_asid = FIRST_GUEST_ASID;
 	cpu->flush = true;
+	cpu->fpu = cpu->root_vs;
 }
 
 void backend_set_root(struct vs *vs, const struct mk_launch *l)
@@ -133,22 +134,27 @@ void backend_set_root(struct vs *vs, const struct mk_launch *l)
 	s->inject = (struct mk_event){ .type = MK_EVENT_NONE };
 }
 
+static bool asid_is_current(const struct cpu *cpu, const struct vs *vs)
+{
+	return is_root(vs) || (vs->cpu == cpu->id && vs->asid_generation == cpu->asid_generation);
+}
+
 static void asid_assign(struct cpu *cpu, struct vs *vs)
 {
 	struct vmcb *v = vmcb_of(vs);
+	bool used_up = !asid_is_current(cpu, vs) && cpu->next_asid >= cpu->asids;
 
 	v->tlb_control = TLB_KEEP;
-	if (cpu->flush || (!is_root(vs) && cpu->next_asid >= cpu->asids)) {
+	if (cpu->flush || used_up) {
 		cpu->flush = false;
 		cpu->asid_generation++;
 		cpu->next_asid = FIRST_GUEST_ASID;
 		v->tlb_control = TLB_FLUSH_ALL;
 	}
-	if (is_root(vs) || (vs->cpu == cpu->id && vs->asid_generation == cpu->asid_generation))
+	if (asid_is_current(cpu, vs))
 		return;
 	vs->asid_generation = cpu->asid_generation;
-	vs->asid = cpu->next_asid++;
-	v->asid = vs->asid;
+	v->asid = cpu->next_asid++;
 	vs->clean &= ~CLEAN_ASID;
 }
 
@@ -193,18 +199,16 @@ static void switch_to(struct cpu *cpu, struct vs *vs)
 
 	if (from == vs)
 		return;
-	if (from && !is_root(from) && !is_root(vs)) {
+	if (!is_root(from) && !is_root(vs)) {
 		switch_to(cpu, cpu->root_vs);
 		from = cpu->root_vs;
 	}
-	if (from) {
-		fpu_save(cpu, from);
-		fpu_load(cpu, vs);
-		debug_swap(from, vs);
-		if (!is_root(from) && cpu->features & CPU_IBPB)
-			hw_wrmsr(MSR_PRED_CMD, PRED_CMD_IBPB);
-	}
-	cpu->fpu = vs;
+	fpu_save(cpu, from);
+	fpu_load(cpu, vs);
+	debug_swap(from, vs);
+	if (!is_root(from) && cpu->features & CPU_IBPB)
+		hw_wrmsr(MSR_PRED_CMD, PRED_CMD_IBPB);
+	__atomic_store_n(&cpu->fpu, vs, __ATOMIC_RELEASE);
 }
 
 /* A guest that touches debug registers gets them; until then root's stay in the CPU. */
@@ -319,7 +323,6 @@ void backend_stop(struct cpu *cpu)
 	  idtr = { .limit = v->idtr.limit, .base = v->idtr.base };
 
 	switch_to(cpu, root);
-	cpu->fpu = NULL;
 	__atomic_store_n(&cpu->online, 0, __ATOMIC_RELEASE);
 	hw_wrmsr(MSR_VM_HSAVE_PA, 0);
 	svm_load(root->block_spa.v);

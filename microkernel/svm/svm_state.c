@@ -72,6 +72,12 @@ static bool xcr0_valid(u64 xcr0, u64 all)
 	       (!high || (high == avx512 && xcr0 & avx));
 }
 
+static void commit_xcr0(struct vs *vs, u64 xcr0)
+{
+	if (xcr0_valid(xcr0, cpu_this()->xcr0_all))
+		vs->xcr0 = xcr0;
+}
+
 static void commit_groups(struct vs *vs, struct vmcb *v, const struct mk_state *s, u32 dirty)
 {
 	if (dirty & MK_G_CR)
@@ -88,8 +94,8 @@ static void commit_groups(struct vs *vs, struct vmcb *v, const struct mk_state *
 	}
 	if (dirty & MK_G_MSR)
 		commit_msr(v, s);
-	if (dirty & MK_G_XCR && xcr0_valid(s->xcr0, cpu_this()->xcr0_all))
-		vs->xcr0 = s->xcr0;
+	if (dirty & MK_G_XCR)
+		commit_xcr0(vs, __atomic_load_n(&s->xcr0, __ATOMIC_RELAXED));
 	if (dirty & MK_G_TSC)
 		v->tsc_offset = s->tsc_offset;
 }
