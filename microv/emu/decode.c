@@ -30,8 +30,8 @@ static void init_decoder(const struct emu *e, ZydisDecoder *decoder)
 	int big_code = !!(e->regs.seg[MK_CS].attrib & MK_ATTR_DB);
 	int big_stack = !!(e->regs.seg[MK_SS].attrib & MK_ATTR_DB);
 	ZydisStackWidth stack = big_stack ? ZYDIS_STACK_WIDTH_32 : ZYDIS_STACK_WIDTH_16;
-	ZydisMachineMode mode = big_code ? ZYDIS_MACHINE_MODE_LEGACY_32 :
-					   ZYDIS_MACHINE_MODE_LEGACY_16;
+	ZydisMachineMode mode =
+		big_code ? ZYDIS_MACHINE_MODE_LEGACY_32 : ZYDIS_MACHINE_MODE_LEGACY_16;
 
 	if (is_long64(e)) {
 		mode = ZYDIS_MACHINE_MODE_LONG_64;
@@ -82,8 +82,8 @@ static uint8_t gpr_number(ZydisRegister reg)
 
 static uint8_t seg_number(ZydisRegister reg)
 {
-	return ZydisRegisterGetClass(reg) == ZYDIS_REGCLASS_SEGMENT ? reg - ZYDIS_REGISTER_ES :
-								      MK_DS;
+	return ZydisRegisterGetClass(reg) == ZYDIS_REGCLASS_SEGMENT ? reg - ZYDIS_REGISTER_ES
+								    : MK_DS;
 }
 
 /* Zydis counts AL CL DL BL, AH CH DH BH, SPL BPL SIL DIL R8B ... */

@@ -59,7 +59,7 @@ struct emu_io {
 /* What lives from EMU_WAIT to the next emu_step(). */
 struct emu_pending {
 	uint64_t rip; /* linear address of the instruction */
-	uint8_t valid;	/* it waits, or emu_set_code() told its bytes */
+	uint8_t valid; /* it waits, or emu_set_code() told its bytes */
 	uint8_t code_len;
 	uint8_t code[EMU_MAX_CODE]; /* fetched once */
 	uint8_t reads;
@@ -101,24 +101,24 @@ struct emu {
 	void *context; /* the ops' */
 
 	struct emu_regs regs;
-	struct mk_seg gdtr, idtr;    /* base and limit; changed by LGDT and LIDT */
-	uint64_t cr0;		     /* changed by LMSW */
+	struct mk_seg gdtr, idtr; /* base and limit; changed by LGDT and LIDT */
+	uint64_t cr0; /* changed by LMSW */
 	uint64_t cr4, efer, xcr0;
 	uint8_t cpl;
 	uint8_t wide_branches; /* near branches ignore 66 in 64-bit mode: Intel's CPUs */
 
-	struct emu_fault fault;	 /* EMU_FAULT */
-	struct emu_io want;	 /* EMU_WAIT */
-	uint8_t shadow;		 /* EMU_OK: 1 after a load of SS */
-	uint8_t outs;		 /* EMU_OK */
+	struct emu_fault fault; /* EMU_FAULT */
+	struct emu_io want; /* EMU_WAIT */
+	uint8_t shadow; /* EMU_OK: 1 after a load of SS */
+	uint8_t outs; /* EMU_OK */
 	struct emu_io out[EMU_MAX_WRITES];
 	struct emu_pending pending;
 
 	/* The emulator's own. */
-	struct emu_regs saved;	/* to go back to */
-	uint64_t next_rip;	/* behind the instruction; branches change it */
-	uint8_t unfinished;	/* REP: RIP stays */
-	uint8_t reads_used;	/* of pending.read[] */
+	struct emu_regs saved; /* to go back to */
+	uint64_t next_rip; /* behind the instruction; branches change it */
+	uint8_t unfinished; /* REP: RIP stays */
+	uint8_t reads_used; /* of pending.read[] */
 };
 
 /* Executes the instruction at regs.rip, see above. */

@@ -166,10 +166,10 @@ int run_binary(struct emu *e, const struct insn *in);
 int run_compare(struct emu *e, const struct insn *in);
 int run_unary(struct emu *e, const struct insn *in);
 int run_source(struct emu *e, const struct insn *in);
-int run_andn(struct emu *e, const struct insn *in);
 
-compute_fn compute_add, compute_adc, compute_sub, compute_sbb, compute_and, compute_or, compute_xor;
-compute_fn compute_inc, compute_dec, compute_neg, compute_not, compute_andn;
+compute_fn compute_add, compute_adc, compute_sub, compute_sbb;
+compute_fn compute_and, compute_or, compute_xor, compute_inc, compute_dec, compute_neg, compute_not;
+compute_fn compute_andn;
 
 int run_xchg(struct emu *e, const struct insn *in);
 int run_xadd(struct emu *e, const struct insn *in);
@@ -178,7 +178,8 @@ int run_cmpxchg_pair(struct emu *e, const struct insn *in);
 
 int run_double_shift(struct emu *e, const struct insn *in);
 int run_shift_vex(struct emu *e, const struct insn *in);
-compute_fn compute_shl, compute_shr, compute_sar, compute_rol, compute_ror, compute_rcl, compute_rcr;
+compute_fn compute_shl, compute_shr, compute_sar;
+compute_fn compute_rol, compute_ror, compute_rcl, compute_rcr;
 
 int run_mul(struct emu *e, const struct insn *in);
 int run_imul(struct emu *e, const struct insn *in);

@@ -7,7 +7,7 @@
 
 #define PAGE_SIZE 4096U
 #define TYPE_CODE 0x8U
-#define TYPE_DOWN 0x4U	   /* data: expand-down */
+#define TYPE_DOWN 0x4U /* data: expand-down */
 #define TYPE_READWRITE 0x2U /* data: writable; code: readable */
 
 int mem_canonical(const struct emu *e, uint64_t gla)
@@ -122,7 +122,8 @@ static int ask(struct emu *e, const struct emu_io *io, void *buf)
 	const struct emu_io *have = &p->read[e->reads_used];
 
 	if (e->reads_used < p->reads) {
-		if (have->addr == io->addr && have->len == io->len && have->is_port == io->is_port) {
+		if (have->addr == io->addr && have->len == io->len &&
+		    have->is_port == io->is_port) {
 			memcpy(buf, have->data, io->len);
 			e->reads_used++;
 			return EMU_OK;

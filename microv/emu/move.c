@@ -45,8 +45,7 @@ int run_cmov(struct emu *e, const struct insn *in)
 		err = operand_read(e, in, 0, &old);
 	if (err)
 		return err;
-	return operand_write(e, in, 0,
-			     flags_condition(e->regs.rflags, in->op->arg) ? value : old);
+	return operand_write(e, in, 0, flags_condition(e->regs.rflags, in->op->arg) ? value : old);
 }
 
 int run_xlat(struct emu *e, const struct insn *in)

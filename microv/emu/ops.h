@@ -80,12 +80,13 @@
 #define MOVE_OPS(X)                                                                                \
 	X(MOV, run_mov, NULL, 0)                                                                   \
 	X(MOVNTI, run_mov, NULL, 0)                                                                \
-	X(MOVZX, run_mov, NULL, 0)                                                               \
+	X(MOVZX, run_mov, NULL, 0)                                                                 \
 	X(MOVSX, run_movsx, NULL, 0)                                                               \
 	X(MOVSXD, run_movsx, NULL, 0)                                                              \
 	X(MOVBE, run_movbe, NULL, 0)                                                               \
 	X(XLAT, run_xlat, NULL, 0)                                                                 \
-	X(UD0, run_undefined, NULL, 0) X(UD1, run_undefined, NULL, 0) X(UD2, run_undefined, NULL, 0)\
+	X(UD0, run_undefined, NULL, 0) X(UD1, run_undefined, NULL, 0)                              \
+	X(UD2, run_undefined, NULL, 0)                                                             \
 	X(NOP, run_nothing, NULL, 0)                                                               \
 	X(PREFETCH, run_nothing, NULL, 0)                                                          \
 	X(PREFETCHW, run_nothing, NULL, 0)                                                         \
@@ -162,7 +163,7 @@
 	X(MOVHPD, run_vector_half, NULL, 8) X(VMOVHPD, run_vector_half, NULL, 8)
 
 #define EMU_OPS(X)                                                                                 \
-	ALU_OPS(X) BIT_OPS(X) MOVE_OPS(X) SYSTEM_OPS(X) STACK_OPS(X) VECTOR_OPS(X)                           \
+	ALU_OPS(X) BIT_OPS(X) MOVE_OPS(X) SYSTEM_OPS(X) STACK_OPS(X) VECTOR_OPS(X)                 \
 	CONDITIONS(X, SET, run_set) CONDITIONS(X, CMOV, run_cmov)
 
 #define STRING_OPS(X)                                                                              \

@@ -291,8 +291,8 @@ int run_ret_far(struct emu *e, const struct insn *in)
 		return err;
 	split_pointer(bytes, in->size, &target, &selector);
 	if (is_protected(e) && (selector & RPL) != e->cpl)
-		return (selector & RPL) > e->cpl ? EMU_UNHANDLED :
-						   fault_code(e, VEC_GP, selector & ~RPL);
+		return (selector & RPL) > e->cpl ? EMU_UNHANDLED
+						 : fault_code(e, VEC_GP, selector & ~RPL);
 	stack_move(e, 2 * in->size + (in->visible ? in->operand[0].imm : 0));
 	return far_branch(e, selector, target);
 }

@@ -155,8 +155,8 @@ int run_double_shift(struct emu *e, const struct insn *in)
 	n = masked_count(count, size);
 	if (!n)
 		return place_close(e, in, &place, place.old);
-	shifted = in->op->arg ? shift_right(place.old, fill, n, bits) :
-				shift_left(place.old, fill, n, bits);
+	shifted = in->op->arg ? shift_right(place.old, fill, n, bits)
+			      : shift_left(place.old, fill, n, bits);
 	other = in->op->arg ? bit(shifted.result, bits - 2) : shifted.carry;
 	shift_flags(e, shifted.result, shifted.carry, bit(shifted.result, bits - 1) ^ other, size);
 	return place_close(e, in, &place, shifted.result);

@@ -16,8 +16,7 @@ static int is_mmx(const struct insn *in)
 static int usable(struct emu *e, const struct insn *in)
 {
 	if (in->vex) {
-		if (!is_protected(e) || !(e->cr4 & CR4_OSXSAVE) ||
-		    (e->xcr0 & XCR0_AVX) != XCR0_AVX)
+		if (!is_protected(e) || !(e->cr4 & CR4_OSXSAVE) || (e->xcr0 & XCR0_AVX) != XCR0_AVX)
 			return fault(e, VEC_UD);
 	} else if (e->cr0 & CR0_EM || !(e->cr4 & CR4_OSFXSR || is_mmx(in))) {
 		return fault(e, VEC_UD);

@@ -15,10 +15,10 @@
 static struct world world;
 
 struct input {
-	uint8_t mode;	 /* enum world_mode, CPL */
-	uint8_t kinds;	 /* of pages, by rotation */
+	uint8_t mode; /* enum world_mode, CPL */
+	uint8_t kinds; /* of pages, by rotation */
 	uint8_t control; /* CR0 and friends */
-	uint8_t offset;	 /* of the code in its page, from the end */
+	uint8_t offset; /* of the code in its page, from the end */
 	uint64_t rflags;
 	uint64_t gpr[16];
 	uint8_t code[];

@@ -81,7 +81,7 @@ static uint64_t random_value(void)
 
 static void choose_mode(struct maker *k)
 {
-	static const uint8_t data[] = { SEG_FLAT, SEG_FLAT, SEG_DATA16, SEG_DOWN16,
+	static const uint8_t data[] = { SEG_FLAT,     SEG_FLAT,	  SEG_DATA16, SEG_DOWN16,
 					SEG_READONLY, SEG_DATA32, SEG_DOWN32 };
 	static const uint8_t stack[] = { SEG_FLAT, SEG_DATA16, SEG_DATA32 };
 	unsigned int mode = below(8);
@@ -178,7 +178,8 @@ static void vex_prefix(struct maker *k)
 	static const uint8_t pp[256] = { [0x66] = 1, [0xF3] = 2, [0xF2] = 3 };
 	const struct template *t = k->test->template;
 	unsigned int vvvv = t->flags & T_VVVV ? below(k->mode == 8 ? 16 : 8) : 0;
-	unsigned int w = k->mode == 8 && !(t->flags & T_W0) && once_in(2), l = !(t->flags & T_L0) && once_in(2);
+	unsigned int w = k->mode == 8 && !(t->flags & T_W0) && once_in(2),
+		     l = !(t->flags & T_L0) && once_in(2);
 
 	k->rex = k->mode == 8 ? 0x40 | below(8) : 0x40;
 	emit(k, 0xC4);
@@ -205,9 +206,11 @@ static void opcode(struct maker *k)
 
 static void modrm16(struct maker *k, unsigned int mod, unsigned int rm)
 {
-	static const uint8_t bases[8] = { MK_RBX, MK_RBX, MK_RBP, MK_RBP, MK_RSI, MK_RDI, MK_RBP,
-					  MK_RBX };
-	static const uint8_t indices[8] = { MK_RSI, MK_RDI, MK_RSI, MK_RDI, NONE, NONE, NONE, NONE };
+	static const uint8_t bases[8] = { MK_RBX, MK_RBX, MK_RBP, MK_RBP,
+					  MK_RSI, MK_RDI, MK_RBP, MK_RBX };
+	static const uint8_t indices[8] = {
+		MK_RSI, MK_RDI, MK_RSI, MK_RDI, NONE, NONE, NONE, NONE
+	};
 
 	k->base = bases[rm];
 	k->index = indices[rm];
@@ -344,7 +347,9 @@ static void aim_string(struct maker *k)
 
 static void aim_stack(struct maker *k)
 {
-	unsigned int big = k->mode == 8 ? 8 : native_segs[k->m->seg[MK_SS]].attrib & MK_ATTR_DB ? 4 : 2;
+	unsigned int big = k->mode == 8					       ? 8
+			   : native_segs[k->m->seg[MK_SS]].attrib & MK_ATTR_DB ? 4
+									       : 2;
 	uint64_t sp = choose_target(k, 0) - seg_base(k, MK_SS);
 
 	k->m->gpr[MK_RSP] = sp & mask_of(big);
@@ -368,7 +373,8 @@ static void immediate(struct maker *k)
 	if (flags & T_IMMZ)
 		emit_value(k, generate_random(), k->op_size == 2 ? 2 : 4);
 	if (flags & T_MOFFS)
-		emit_value(k, k->test->target - seg_base(k, k->override == NONE ? MK_DS : k->override),
+		emit_value(k,
+			   k->test->target - seg_base(k, k->override == NONE ? MK_DS : k->override),
 			   k->addr_size);
 }
 

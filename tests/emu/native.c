@@ -209,9 +209,8 @@ static int map_memory(void)
 	if (fd < 0 || ftruncate(fd, CODE_SIZE))
 		return -1;
 	native_code = mmap(NULL, CODE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (native_code == MAP_FAILED ||
-	    mmap((void *)(uintptr_t)CODE, CODE_SIZE, PROT_READ | PROT_EXEC, fixed, fd, 0) ==
-		    MAP_FAILED)
+	if (native_code == MAP_FAILED || mmap((void *)(uintptr_t)CODE, CODE_SIZE,
+					      PROT_READ | PROT_EXEC, fixed, fd, 0) == MAP_FAILED)
 		return -1;
 	arena = mmap((void *)(uintptr_t)ARENA, ARENA_SIZE, PROT_READ | PROT_WRITE,
 		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE | MAP_POPULATE, -1, 0);

@@ -22,8 +22,18 @@
 #define ARENA_SIZE (ARENA_RW + PAGE)
 
 /* Segments of the local descriptor table, and the flat one of Linux. */
-enum native_seg { SEG_FLAT, SEG_CODE16, SEG_DATA16, SEG_DOWN16, SEG_READONLY, SEG_DATA32, SEG_DOWN32,
-		  SEG_CODE32, SEG_CODE64, NATIVE_SEGS };
+enum native_seg {
+	SEG_FLAT,
+	SEG_CODE16,
+	SEG_DATA16,
+	SEG_DOWN16,
+	SEG_READONLY,
+	SEG_DATA32,
+	SEG_DOWN32,
+	SEG_CODE32,
+	SEG_CODE64,
+	NATIVE_SEGS
+};
 extern const struct mk_seg native_segs[NATIVE_SEGS];
 
 #define NO_VECTOR 0xFF
@@ -34,7 +44,7 @@ struct machine {
 	uint64_t rip, rflags;
 	uint8_t ymm[16][32];
 	uint8_t seg[MK_SEGS]; /* enum native_seg */
-	uint8_t vector;	      /* after: the exception, or NO_VECTOR */
+	uint8_t vector; /* after: the exception, or NO_VECTOR */
 	uint32_t error;
 	uint64_t cr2;
 };

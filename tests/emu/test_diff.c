@@ -16,6 +16,7 @@
 
 #define DEFAULT_COUNT 300000
 #define MAX_REPORTS 40
+#define MAX_TEMPLATES 512
 
 enum { VEC_GP = 13, VEC_PF = 14, VEC_AC = 17 };
 #define PF_P 1
@@ -28,6 +29,7 @@ static struct emu emu;
 static struct machine before, model;
 static struct test test;
 static unsigned long left, failures, faults, unhandled;
+static unsigned long completed[MAX_TEMPLATES]; /* without an exception */
 static uint64_t compared_flags = NATIVE_FLAGS;
 static int all_flags;
 
@@ -42,7 +44,8 @@ static int page_fault(struct emu *e, uint64_t gla, unsigned int error)
 /* Linux tells of its own half as if it were mapped. */
 static int translate(struct emu *e, uint64_t gla, unsigned int access, uint64_t *gpa)
 {
-	unsigned int error = PF_U | (access & EMU_WRITE ? PF_W : 0) | (access & EMU_EXEC ? PF_I : 0);
+	unsigned int error =
+		PF_U | (access & EMU_WRITE ? PF_W : 0) | (access & EMU_EXEC ? PF_I : 0);
 
 	*gpa = gla;
 	if (gla - CODE < CODE_SIZE && !(access & EMU_WRITE))
@@ -193,8 +196,10 @@ static int compare_exception(const struct machine *cpu)
 
 static int compare_registers(const struct machine *cpu)
 {
-	static const char *const names[] = { "rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
-					     "r8",  "r9",  "r10", "r11", "r12", "r13", "r14", "r15" };
+	static const char *const names[] = {
+		"rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
+		"r8",  "r9",  "r10", "r11", "r12", "r13", "r14", "r15"
+	};
 	int is64 = before.seg[MK_CS] == SEG_CODE64;
 	uint64_t mask = is64 ? ~0ULL : 0xFFFFFFFF;
 
@@ -282,10 +287,21 @@ static int next(struct machine *m, uint64_t rflags)
 
 static void done(const struct machine *cpu)
 {
+	if (cpu->vector == NO_VECTOR)
+		completed[test.template - templates]++;
 	if (!compare(cpu))
 		return;
 	failures++;
 	memcpy(shadow, (void *)(uintptr_t)ARENA, ARENA_SIZE);
+}
+
+/* For lack of a feature of this CPU, or of enough instructions. */
+static void tell_missing(void)
+{
+	for (unsigned int i = 0; i < template_count; i++) {
+		if (!completed[i])
+			printf("# never completed here: %s\n", templates[i].name);
+	}
 }
 
 int main(int argc, char **argv)
@@ -299,7 +315,7 @@ int main(int argc, char **argv)
 	argv += all_flags;
 	count = argc > 1 ? strtoul(argv[1], NULL, 0) : DEFAULT_COUNT;
 	seed = argc > 2 ? strtoull(argv[2], NULL, 0) : 1;
-	if (native_init()) {
+	if (template_count > MAX_TEMPLATES || native_init()) {
 		perror("emu-test-diff");
 		return 1;
 	}
@@ -307,7 +323,8 @@ int main(int argc, char **argv)
 	generate_seed(seed);
 	left = count;
 	native_run(&native_ops);
-	printf("1..1\n%s 1 - %lu random instructions as this CPU does them, %lu of them with exceptions\n",
+	tell_missing();
+	printf("1..1\n%s 1 - %lu random instructions as on this CPU, %lu exceptions among them\n",
 	       failures ? "not ok" : "ok", count, faults);
 	if (failures)
 		printf("# seed %llu: %lu mismatches, %lu of them not emulated\n",
