@@ -14,6 +14,7 @@ static void gen_address_space(void)
 	     "| :-- | :-- | :-- |");
 	GEN_CONST(MK_U_IMAGE, "MicroV's ELF file: text r-x, rodata r--, data and bss rw-");
 	GEN_CONST(MK_U_STATE, "state page n: of VS n, rw-, while the VS exists");
+	GEN_CONST(MK_U_OWN, "page n: MicroV's own for VS n, rw-, while the VS exists");
 	GEN_CONST(MK_U_STACK_TOP, "end of this CPU's stack, rw-");
 	GEN_CONST(MK_U_STACK_SIZE, "its size; below it a hole");
 	GEN_CONST(MK_U_SHARED, "this CPU's shared page, rw-, while one is set");
@@ -127,6 +128,8 @@ static void gen_state(void)
 		GEN_FIELD(mk_state, valid, "MK_G_*: set by ring 0; a dirty group counts as valid"),
 		GEN_FIELD(mk_state, inject, "set by MicroV; cleared when the entry took it"),
 		GEN_FIELD(mk_state, shadow, "bit 0: interrupt shadow (STI, MOV SS); in and out"),
+		GEN_FIELD(mk_state, window,
+			  "1: exit with MK_EXIT_WINDOW when the VS can take an interrupt"),
 		GEN_FIELD(mk_state, reserved0, "0"), GEN_FIELD(mk_state, reserved1, "0"),
 		GEN_FIELD(mk_state, cr0, "CR0"), GEN_FIELD(mk_state, cr2, "CR2"),
 		GEN_FIELD(mk_state, cr3, "CR3"), GEN_FIELD(mk_state, cr4, "CR4"),

@@ -13,6 +13,7 @@
  * Ring 3's address space. Everything not listed is not mapped.
  *   image   MicroV's ELF file, linked at MK_U_IMAGE: text r-x, rodata r--, data and bss rw-
  *   state   page n is the state page of VS n (rw-), there while the VS exists
+ *   own     page n is MicroV's own for VS n (rw-), there while the VS exists, zeroed at first
  *   stack   this CPU's stack (rw-), MK_U_STACK_SIZE bytes below MK_U_STACK_TOP, a hole below it
  *   shared  this CPU's shared page in root memory (rw-), while one is set (mk_shared_set)
  *   window  guest-physical memory of the VM opened with mk_window_open, with the rights that
@@ -20,6 +21,7 @@
  */
 #define MK_U_IMAGE 0x0000000000400000ULL
 #define MK_U_STATE 0x0000100000000000ULL
+#define MK_U_OWN 0x0000180000000000ULL
 #define MK_U_STACK_TOP 0x0000200000100000ULL
 #define MK_U_STACK_SIZE 0x8000ULL
 #define MK_U_SHARED 0x0000200000200000ULL
@@ -91,7 +93,7 @@
 enum mk_sys { MK_SYSCALLS(MK_SYS_ENUM) MK_SYS_COUNT };
 #undef MK_SYS_ENUM
 
-/* Pages that a VS takes from its space's pool at most (VMCB, state, FPU, tables that map the state). */
+/* Pages that a VS takes from its space's pool at most (itself, VMCB, state, FPU, MicroV's own). */
 #define MK_VS_PAGES 6U
 
 /*
@@ -171,7 +173,8 @@ MV_ABI_SIZE(struct mk_event, 8);
 	X(13, XSETBV, "len") X(14, RDPMC, "len") X(15, INVD, "len") X(16, WBINVD, "len")           \
 	X(17, MONITOR, "len") X(18, MWAIT, "len") X(19, RSM, "len")                                \
 	X(20, MCE, "machine check while the guest ran")                                            \
-	X(21, UNKNOWN, "raw")
+	X(21, UNKNOWN, "raw")                                                                      \
+	X(22, WINDOW, "the VS can take an interrupt now, as was asked for")
 
 #define MK_EXIT_ENUM(nr, NAME, doc) MK_EXIT_##NAME = nr,
 enum mk_exit_reason { MK_EXITS(MK_EXIT_ENUM) MK_EXIT_COUNT };
@@ -222,7 +225,8 @@ struct mk_state {
 	mv_u32 valid; /* MK_G_*: set by ring 0; a dirty group counts as valid */
 	struct mk_event inject; /* set by MicroV; cleared when the entry took it */
 	mv_u8 shadow;	  /* bit 0: interrupt shadow (STI, MOV SS); in and out */
-	mv_u8 reserved0[7];
+	mv_u8 window;	  /* 1: exit with MK_EXIT_WINDOW when the VS can take an interrupt */
+	mv_u8 reserved0[6];
 	mv_u64 reserved1;
 	mv_u64 cr0, cr2, cr3, cr4, cr8, efer;
 	mv_u64 xcr0;

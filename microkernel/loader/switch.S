@@ -16,7 +16,7 @@
 #define LAUNCH_RFLAGS 16
 
 	.section .text
-	.balign 4096
+	.balign 4096, 0xcc
 SYM_DATA_START(switch_page)
 SYM_DATA_END(switch_page)
 
@@ -146,4 +146,4 @@ SYM_CODE_START(switch_tramp)
 	lretq
 SYM_CODE_END(switch_tramp)
 
-	.balign 4096
+	.balign 4096, 0xcc

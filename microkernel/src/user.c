@@ -49,8 +49,8 @@ int user_init(spa_t elf, u64 bytes)
 	common.root = pool_alloc(common.ctx);
 	if (common.root.v == SPA_NONE.v)
 		return -ENOMEM;
-	/* The table below the slot of state pages must be there before the CPUs copy it. */
-	if (!ptab_entry(&common, MK_U_STATE))
+	/* The tables below the slots of VSs' pages must be there before the CPUs copy them. */
+	if (!ptab_entry(&common, MK_U_STATE) || !ptab_entry(&common, MK_U_OWN))
 		return -ENOMEM;
 	return elf_load(hw_virt(elf), bytes, MK_U_IMAGE, USER_IMAGE_END, &image_entry, load_segment,
 			NULL);
@@ -90,19 +90,28 @@ int user_cpu_init(struct cpu *cpu)
 	memcpy(cpu->pml4 + 256, kernel + 256, PAGE_4K / 2);
 	cpu->pml4[SLOT(MK_U_IMAGE)] = from[SLOT(MK_U_IMAGE)];
 	cpu->pml4[SLOT(MK_U_STATE)] = from[SLOT(MK_U_STATE)];
+	cpu->pml4[SLOT(MK_U_OWN)] = from[SLOT(MK_U_OWN)];
 	return map_stack(cpu, &pt);
 }
 
-int user_map_state(u32 vsid, spa_t page)
+static void set_page(u64 *e, spa_t page)
 {
-	u64 *e;
+	*e = page.v == SPA_NONE.v ? 0 : page.v | PTE_P | PTE_W | PTE_U | PTE_NX;
+}
+
+int user_map_vs(u32 vsid, spa_t state, spa_t own)
+{
+	u64 *e, *f;
 
 	spin_lock(&state_lock);
 	e = ptab_entry(&common, MK_U_STATE + vsid * PAGE_4K);
-	if (e)
-		*e = page.v == SPA_NONE.v ? 0 : page.v | PTE_P | PTE_W | PTE_U | PTE_NX;
+	f = ptab_entry(&common, MK_U_OWN + vsid * PAGE_4K);
+	if (e && f) {
+		set_page(e, state);
+		set_page(f, own);
+	}
 	spin_unlock(&state_lock);
-	return e ? 0 : -ENOMEM;
+	return e && f ? 0 : -ENOMEM;
 }
 
 s64 user_shared_set(struct cpu *cpu, spa_t page)

@@ -15,6 +15,7 @@ struct vs {
 	u32 busy; /* a CPU runs it; atomic */
 	u32 cpu;  /* it ran last on: VS_NO_CPU = nowhere yet */
 	struct mk_state *state;
+	void *own;	/* MicroV's page */
 	void *fpu;	/* XSAVE area, one page */
 	void *block;	/* the backend's: VMCB */
 	spa_t block_spa;

@@ -120,6 +120,24 @@ static u64 event_inj(struct mk_event e)
 	       (e.has_error ? EVENT_HAS_ERROR | (u64)e.error << 32 : 0);
 }
 
+/*
+ * The interrupt window is the exit for a virtual interrupt that is never delivered: any
+ * vector, whatever the task priority. Nothing is taken over from the last exit, as QEMU's
+ * VMEXIT_INVALID stores root's V_INTR there.
+ */
+static void commit_v_intr(struct vs *vs, struct vmcb *v, const struct mk_state *s)
+{
+	bool window = !is_root(vs) && s->window;
+
+	v->v_intr = is_root(vs) ? 0 : V_INTR_MASKING | (s->cr8 & V_TPR_MASK);
+	if (window)
+		v->v_intr |= V_IRQ | V_IGN_TPR;
+	if (!window && !(v->intercept1 & I1_VINTR))
+		return;
+	v->intercept1 = window ? v->intercept1 | I1_VINTR : v->intercept1 & ~I1_VINTR;
+	vs->clean &= ~(CLEAN_I | CLEAN_TPR);
+}
+
 void svm_commit(struct vs *vs, u32 dirty)
 {
 	struct mk_state *s = vs->state;
@@ -133,8 +151,7 @@ void svm_commit(struct vs *vs, u32 dirty)
 	v->rsp = s->gpr[MK_RSP];
 	v->rip = s->rip;
 	v->rflags = s->rflags;
-	/* Never taken over from the last exit: QEMU's VMEXIT_INVALID stores root's there. */
-	v->v_intr = is_root(vs) ? 0 : V_INTR_MASKING | (s->cr8 & V_TPR_MASK);
+	commit_v_intr(vs, v, s);
 	v->int_state = s->shadow & INT_STATE_SHADOW;
 	v->event_inj = event_inj(s->inject);
 	s->inject = (struct mk_event){ .type = MK_EVENT_NONE };

@@ -116,6 +116,8 @@ MV_ABI_SIZE(struct vmcb, 0x1000);
 
 #define V_INTR_MASKING BIT(24)
 #define V_TPR_MASK 0xFULL
+#define V_IRQ BIT(8)
+#define V_IGN_TPR BIT(20)
 #define INT_STATE_SHADOW BIT(0)
 #define NP_ENABLE BIT(0)
 #define TLB_KEEP 0U

@@ -58,6 +58,7 @@ static u16 expected(u64 code)
 	case SVM_EXIT_STGI:
 	case SVM_EXIT_CLGI:
 	case SVM_EXIT_SKINIT: return MK_EXIT_VIRT;
+	case SVM_EXIT_VINTR: return MK_EXIT_WINDOW;
 	case SVM_EXIT_WBINVD: return MK_EXIT_WBINVD;
 	case SVM_EXIT_MONITOR: return MK_EXIT_MONITOR;
 	case SVM_EXIT_MWAIT:

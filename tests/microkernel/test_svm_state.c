@@ -249,6 +249,23 @@ static void injection(void **state)
 	injected_once((struct mk_event){ .type = 0xFF, .vector = 0x80 }, 0);
 }
 
+/* The window is a virtual interrupt with its intercept, for guests, and only when asked for. */
+static void window_is_an_intercepted_virq(void **state)
+{
+	(void)state;
+	fill();
+	s->window = 1;
+	run();
+	assert_true(seen.v_intr & V_IRQ);
+	assert_true(seen.v_intr & V_INTR_MASKING);
+	assert_true(seen.intercept1 & I1_VINTR);
+	s->window = 0;
+	run();
+	assert_false(seen.v_intr & V_IRQ);
+	assert_true(seen.v_intr & V_INTR_MASKING);
+	assert_false(seen.intercept1 & I1_VINTR);
+}
+
 static void what_every_exit_shows(void **state)
 {
 	struct vmcb after = { .rax = 1, .rsp = 2, .rip = 3, .rflags = 4, .int_state = 1,
@@ -314,6 +331,7 @@ int main(void)
 		T(attributes),
 		T(clean_bits),
 		T(injection),
+		T(window_is_an_intercepted_virq),
 		T(what_every_exit_shows),
 		T(xcr0),
 	};

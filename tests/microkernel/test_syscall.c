@@ -226,10 +226,11 @@ static void ring3_leaf(void *arg, const struct ptab_leaf *leaf)
 	u64 spa = *leaf->entry & PTE_ADDR;
 	bool image = leaf->base >= MK_U_IMAGE && leaf->base < 0x1000000;
 	bool state = leaf->base >= MK_U_STATE && leaf->base < MK_U_STATE + MK_VS_MAX * PAGE_4K;
+	bool own = leaf->base >= MK_U_OWN && leaf->base < MK_U_OWN + MK_VS_MAX * PAGE_4K;
 	bool stack = leaf->base >= STACK && leaf->base < MK_U_STACK_TOP;
 
 	(void)arg;
-	if (image || state || stack)
+	if (image || state || own || stack)
 		assert_true(frame_is_hv(SPA(spa)));
 	else
 		is_roots(NULL, leaf);
