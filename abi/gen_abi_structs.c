@@ -174,6 +174,13 @@ static void gen_exits(void)
 		   GEN_FIELD(mv_exit_mmio_t, reg,
 			     "64 bits each: rax, rbx, rcx, rdx, rbp, rsi, rdi, r8 to r15, rsp, "
 			     "rip; the rest is ignored"),
+		   GEN_FIELD(mv_exit_mmio_t, size,
+			     "ours: 1 to 8 bytes that user space must read or write; 0: the "
+			     "access can't be emulated"),
+		   GEN_FIELD(mv_exit_mmio_t, data, "ours: the value that is written; else 0"),
+		   GEN_FIELD(mv_exit_mmio_t, insn_bytes, "ours: how many of insn are known"),
+		   GEN_FIELD(mv_exit_mmio_t, insn,
+			     "ours: with size 0: the instruction, as far as it could be read"),
 		   GEN_FIELD(mv_exit_mmio_t, reserved, "ignored"));
 	GEN_STRUCT(mv_exit_msr_t, "Exit reason msr.",
 		   GEN_FIELD(mv_exit_msr_t, msr, "the MSR; WRMSR: its value"),

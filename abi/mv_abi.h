@@ -491,14 +491,25 @@ MV_ABI_SIZE(struct mv_exit_state_t, MV_PAGE_SIZE - MV_EXIT_STATE_OFFSET);
 #define MV_EXIT_MMIO_WRITE 0x2ULL
 #define MV_EXIT_MMIO_EXECUTE 0x4ULL
 
+/*
+ * OURS: an instruction's access of `size` bytes that user space must serve. A write is one of
+ * an instruction that is complete: RIP is behind it. A read is completed by the next
+ * mv_vs_op_run, whose `in` has the data (in_bytes = size); with in_bytes = 0 the instruction
+ * starts over. size 0: this access can't be emulated; RIP stays at the instruction.
+ */
 struct mv_exit_mmio_t {
 	mv_u64 gpa;
 	mv_u64 flags;
 	mv_u64 reserved0, reserved1;
 	mv_u64 reg[32];
-	mv_u8 reserved[0xEE0];
+	mv_u64 size;	  /* OURS: bytes, 1 to 8; 0: not emulated */
+	mv_u64 data;	  /* OURS: what is written */
+	mv_u8 insn_bytes; /* OURS: how many of insn[] are known */
+	mv_u8 insn[15];	  /* OURS: with size 0: the instruction, as far as it could be read */
+	mv_u8 reserved[0xEC0];
 };
 MV_ABI_OFFSET(struct mv_exit_mmio_t, reg, 0x20);
+MV_ABI_OFFSET(struct mv_exit_mmio_t, size, 0x120);
 MV_ABI_SIZE(struct mv_exit_mmio_t, 0x1000);
 
 #define MV_EXIT_MSR_READ 0x1ULL

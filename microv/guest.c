@@ -127,25 +127,6 @@ static void guest_invalid(struct run *r)
 	r->status = MV_STATUS_EXIT_FAILURE;
 }
 
-static void guest_mem(struct run *r)
-{
-	static const uint8_t order[] = {
-		MK_RAX, MK_RBX, MK_RCX, MK_RDX, MK_RBP, MK_RSI, MK_RDI, MK_R8,
-		MK_R9,	MK_R10, MK_R11, MK_R12, MK_R13, MK_R14, MK_R15, MK_RSP,
-	};
-	struct mv_exit_mmio_t *page = mk_shared();
-	const struct mk_state *st = r->vs.st;
-
-	page->gpa = st->exit.addr;
-	page->flags = MV_EXIT_MMIO_READ |
-		      (st->exit.mem_flags & MK_MEM_WRITE ? MV_EXIT_MMIO_WRITE : 0) |
-		      (st->exit.mem_flags & MK_MEM_EXEC ? MV_EXIT_MMIO_EXECUTE : 0);
-	for (unsigned int i = 0; i < ARRAY_SIZE(order); i++)
-		page->reg[i] = st->gpr[order[i]];
-	page->reg[ARRAY_SIZE(order)] = st->rip;
-	run_leave(r, mv_exit_reason_t_mmio);
-}
-
 static void guest_intr(struct run *r)
 {
 	run_leave(r, mv_exit_reason_t_interrupt);
@@ -170,7 +151,7 @@ static void (*const handlers[MK_EXIT_COUNT])(struct run *r) = {
 	[MK_EXIT_HLT] = guest_hlt,
 	[MK_EXIT_IO] = io_exit,
 	[MK_EXIT_MSR] = guest_msr,
-	[MK_EXIT_MEM] = guest_mem,
+	[MK_EXIT_MEM] = mmio_exit,
 	[MK_EXIT_INTR] = guest_intr,
 	[MK_EXIT_NMI] = guest_nmi,
 	[MK_EXIT_SHUTDOWN] = guest_shutdown,

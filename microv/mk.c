@@ -5,6 +5,7 @@
 /* start.S */
 int window_copy(void *dst, const void *src, size_t len);
 int window_or(void *byte, unsigned int bits);
+int window_cmpxchg(void *p, const uint64_t old[2], const uint64_t value[2], size_t len);
 extern const char window_start[], window_end[], window_fault[];
 
 struct mk_state *mk_state(unsigned int vsid)
@@ -27,6 +28,15 @@ int mk_window_copy(uint64_t gpa, void *buf, size_t len, int write)
 int mk_window_or(uint64_t gpa, uint8_t bits)
 {
 	return window_or((void *)(MK_U_WINDOW + gpa), bits);
+}
+
+int mk_window_cmpxchg(uint64_t gpa, const void *old, const void *value, size_t len)
+{
+	uint64_t from[2] = { 0 }, to[2] = { 0 };
+
+	memcpy(from, old, len);
+	memcpy(to, value, len);
+	return window_cmpxchg((void *)(MK_U_WINDOW + gpa), from, to, len);
 }
 
 void mk_window_init(void)

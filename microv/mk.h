@@ -29,6 +29,12 @@ void *mk_shared(void);
 int mk_window_copy(uint64_t gpa, void *buf, size_t len, int write);
 int mk_window_or(uint64_t gpa, uint8_t bits);
 
+/*
+ * Atomically replaces `old` there, of 1, 2, 4, 8 or (aligned) 16 bytes. 0; 1: something else
+ * is there; -MK_EFAULT.
+ */
+int mk_window_cmpxchg(uint64_t gpa, const void *old, const void *value, size_t len);
+
 /* Tells the microkernel where mk_window_*() may fault. Once. */
 void mk_window_init(void);
 

@@ -93,9 +93,14 @@ void run_advance(struct run *r, uint64_t next)
 	st->rip = walk_long_mode(&r->vs) ? next : (uint32_t)next;
 	st->shadow = 0;
 	st->rflags &= ~RFLAGS_RF;
-	if (!(st->rflags & RFLAGS_TF))
-		return;
-	/* The single step that the instruction would have ended with. */
+	if (st->rflags & RFLAGS_TF)
+		run_single_step(r);
+}
+
+void run_single_step(struct run *r)
+{
+	struct mk_state *st = r->vs.st;
+
 	state_fetch(r->vs.id, st, MK_G_DR);
 	st->dr6 |= DR6_BS;
 	st->dirty |= MK_G_DR;
@@ -118,12 +123,20 @@ void run_skip(struct run *r, unsigned int len)
 	run_advance(r, st->rip + len);
 }
 
+/* What user space didn't read of a device is asked for once more. */
+static int input_fits(struct run *r, uint64_t bytes)
+{
+	uint32_t mmio = mmio_wanted(&r->vs);
+
+	return bytes == (mmio ? mmio : io_wanted(&r->vs)) || (mmio && !bytes);
+}
+
 static mv_status_t read_input(struct run *r, struct input *input)
 {
 	const struct mv_run_t *page = mk_shared();
 
 	copy_once(input, page, offsetof(struct input, in));
-	if (input->flags & ~MV_RUN_FLAG_COMPLETE_ONLY || input->in_bytes != io_wanted(&r->vs))
+	if (input->flags & ~MV_RUN_FLAG_COMPLETE_ONLY || !input_fits(r, input->in_bytes))
 		return MV_STATUS_FAILURE_UNKNOWN;
 	copy_once(input->in, page->in, input->in_bytes);
 	return MV_STATUS_SUCCESS;
@@ -159,6 +172,7 @@ static mv_status_t begin(struct run *r)
 	entries(r, &msr_ops, input.msr, MV_RUN_MAX_MSRS, 1);
 
 	io_complete(r, input.in);
+	mmio_complete(r, input.in, input.in_bytes);
 	if (input.flags & MV_RUN_FLAG_COMPLETE_ONLY && !r->done)
 		run_leave(r, mv_exit_reason_t_interrupt);
 	return MV_STATUS_SUCCESS;

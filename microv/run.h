@@ -37,6 +37,9 @@ void run_advance(struct run *r, uint64_t next);
 /* The same for the current exit's instruction, of `len` bytes without prefixes. */
 void run_skip(struct run *r, unsigned int len);
 
+/* The #DB of a single step, with which an instruction ends that began with TF. */
+void run_single_step(struct run *r);
+
 /* The answer of a run in which MicroV crashed: exit hlt, mv_hlt_t_microv_crash. */
 mv_status_t run_crashed(struct call *c);
 
@@ -49,5 +52,13 @@ void io_complete(struct run *r, const uint8_t *in);
 
 /* How many bytes the pending instruction waits for. */
 uint32_t io_wanted(const struct vs *vs);
+
+/*
+ * The same for an access that isn't to memory, or not allowed there: the instruction is
+ * emulated. in_bytes 0 starts it over, where it waits (mmio.c).
+ */
+void mmio_exit(struct run *r);
+void mmio_complete(struct run *r, const uint8_t *in, uint64_t in_bytes);
+uint32_t mmio_wanted(const struct vs *vs);
 
 #endif

@@ -51,12 +51,49 @@ window_or:
 	xorl	%eax, %eax
 	lock orb %sil, (%rdi)
 	ret
+
+/* As window_cmpxchg has set it up; RBX changes. */
+exchange:
+	cmpl	$2, %r8d
+	jb	1f
+	je	2f
+	cmpl	$8, %r8d
+	jb	4f
+	je	8f
+	lock cmpxchg16b (%rdi)
+	jmp	9f
+1:	lock cmpxchgb %bl, (%rdi)
+	jmp	9f
+2:	lock cmpxchgw %bx, (%rdi)
+	jmp	9f
+4:	lock cmpxchgl %ebx, (%rdi)
+	jmp	9f
+8:	lock cmpxchgq %rbx, (%rdi)
+9:	setne	%al
+	movzbl	%al, %eax
+	ret
 	.globl window_end
 window_end:
 
 	.globl window_fault
 window_fault:
 	movl	$-14, %eax	/* -MK_EFAULT */
+	ret
+
+/*
+ * int window_cmpxchg(void *p, const uint64_t old[2], const uint64_t value[2], size_t len):
+ * 0; 1: something else is there; -MK_EFAULT.
+ */
+	.globl window_cmpxchg
+window_cmpxchg:
+	pushq	%rbx
+	movq	%rcx, %r8
+	movq	(%rsi), %rax
+	movq	(%rdx), %rbx
+	movq	8(%rdx), %rcx
+	movq	8(%rsi), %rdx
+	call	exchange
+	popq	%rbx
 	ret
 
 	.section .note.GNU-stack, "", @progbits

@@ -3,6 +3,7 @@
 #ifndef MICROV_STATE_H
 #define MICROV_STATE_H
 
+#include "emu.h"
 #include "mk.h"
 
 #define CR0_PE (1ULL << 0)
@@ -33,6 +34,14 @@
 /* An IN, OUT or INS that user space serves; the next run completes it. */
 enum io_pending { IO_NONE = 0, IO_IN, IO_OUT, IO_INS };
 
+/* What an emulated instruction left for user space; goes on at the next run (mmio.c). */
+struct mmio_state {
+	uint8_t waits;	     /* `pending` waits for what user space reads */
+	uint8_t outs, told; /* out[told..outs) are still to be told */
+	struct emu_io out[EMU_MAX_WRITES];
+	struct emu_pending pending;
+};
+
 /* MicroV's own data of a guest VS, in its state page. */
 struct vs_data {
 	uint64_t apic_base;
@@ -44,6 +53,7 @@ struct vs_data {
 	uint8_t io_addr_size; /* INS: bytes of an address */
 	uint8_t io_rep;	      /* INS: has a REP prefix */
 	uint8_t dead;	      /* MicroV faulted while it served this VS */
+	struct mmio_state mmio;
 };
 MV_ABI_ASSERT(sizeof(struct vs_data) <= sizeof(((struct mk_state *)0)->microv));
 

@@ -51,11 +51,32 @@ static int guest_open(unsigned int cpu, unsigned int vmid)
 	return 0;
 }
 
+static int guest_ready(unsigned int cpu, const struct vs *vs, uint64_t gpa, unsigned int len)
+{
+	if (gpa >= MK_GPA_END || len > MK_GPA_END - gpa)
+		return -MK_EFAULT;
+	return guest_open(cpu, vs->vmid);
+}
+
+int walk_gpa_copy(unsigned int cpu, struct vs *vs, uint64_t gpa, void *buf, unsigned int len,
+		  int write)
+{
+	int err = guest_ready(cpu, vs, gpa, len);
+
+	return err ? err : mk_window_copy(gpa, buf, len, write);
+}
+
+int walk_gpa_cmpxchg(unsigned int cpu, struct vs *vs, uint64_t gpa, const void *old,
+		     const void *value, unsigned int len)
+{
+	int err = guest_ready(cpu, vs, gpa, len);
+
+	return err ? err : mk_window_cmpxchg(gpa, old, value, len);
+}
+
 static int guest_copy(struct walker *w, uint64_t gpa, void *buf, unsigned int len, int write)
 {
-	if (gpa >= MK_GPA_END || len > MK_GPA_END - gpa || guest_open(w->cpu, w->vs->vmid))
-		return -MK_EFAULT;
-	return mk_window_copy(gpa, buf, len, write);
+	return walk_gpa_copy(w->cpu, w->vs, gpa, buf, len, write);
 }
 
 static const struct mode *paging_mode(const struct mk_state *st)

@@ -43,4 +43,12 @@ int walk(unsigned int cpu, struct vs *vs, uint64_t gla, unsigned int access, str
 int walk_copy(unsigned int cpu, struct vs *vs, uint64_t gla, void *buf, unsigned int len,
 	      unsigned int access, struct fault *fault);
 
+/* The same by guest-physical address: 0 or -MK_EFAULT (then part may be copied). */
+int walk_gpa_copy(unsigned int cpu, struct vs *vs, uint64_t gpa, void *buf, unsigned int len,
+		  int write);
+
+/* As mk_window_cmpxchg(), in this guest's memory. */
+int walk_gpa_cmpxchg(unsigned int cpu, struct vs *vs, uint64_t gpa, const void *old,
+		     const void *value, unsigned int len);
+
 #endif

@@ -319,7 +319,7 @@ static void mmio(void)
 	check_eq(reg_get(g.vs, mv_reg_t_rip), CODE);
 	REAL_MODE(&g, 0xA2, 0x34, 0x12); /* mov [0x1234], al */
 	check_mmio(run(g.vs), 0x40001234, MV_EXIT_MMIO_WRITE);
-	check_eq(reg_get(g.vs, mv_reg_t_rip), CODE);
+	check_eq(reg_get(g.vs, mv_reg_t_rip), CODE + 3);
 	/* Nothing but the hypervisor's and other memory of root is at that address of root. */
 	check_eq(reg_set(g.vs, mv_reg_t_ds_base, hidden_spa & 0xFFFFF000), MV_STATUS_SUCCESS);
 	REAL_MODE(&g, 0xA0, 0x00, 0x00); /* mov al, [0] */

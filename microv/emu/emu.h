@@ -84,6 +84,7 @@ struct emu_ops {
 	 * All 32 bytes of YMM register n; without AVX the upper half is anything. n of
 	 * EMU_MMX + 0 to 7: an MMX register, 8 bytes; to set it also makes it valid, with
 	 * the x87 stack's top 0 (APM vol. 1, 5.13).
+	 * Both NULL: instructions that use these registers are EMU_UNHANDLED.
 	 */
 	void (*vector_get)(struct emu *e, unsigned int n, uint8_t value[32]);
 	void (*vector_set)(struct emu *e, unsigned int n, const uint8_t value[32]);

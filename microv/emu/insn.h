@@ -212,7 +212,7 @@ int run_pusha(struct emu *e, const struct insn *in);
 int run_popa(struct emu *e, const struct insn *in);
 int run_pushf(struct emu *e, const struct insn *in);
 int run_popf(struct emu *e, const struct insn *in);
-int run_leave(struct emu *e, const struct insn *in);
+int run_leave_frame(struct emu *e, const struct insn *in);
 int run_call(struct emu *e, const struct insn *in);
 int run_jmp(struct emu *e, const struct insn *in);
 int run_ret(struct emu *e, const struct insn *in);

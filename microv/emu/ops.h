@@ -127,7 +127,7 @@
 	X(POPFD, run_popf, NULL, 0)                                                                \
 	X(POPFQ, run_popf, NULL, 0)                                                                \
 	X(ENTER, run_enter, NULL, 0)                                                               \
-	X(LEAVE, run_leave, NULL, 0)                                                               \
+	X(LEAVE, run_leave_frame, NULL, 0)                                                               \
 	X(CALL, run_call, NULL, 0)                                                                 \
 	X(JMP, run_jmp, NULL, 0)                                                                   \
 	X(RET, run_ret, NULL, 0)

@@ -123,7 +123,7 @@ int run_popf(struct emu *e, const struct insn *in)
 	return EMU_OK;
 }
 
-int run_leave(struct emu *e, const struct insn *in)
+int run_leave_frame(struct emu *e, const struct insn *in)
 {
 	uint64_t value;
 	int err;

@@ -21,7 +21,9 @@ static int usable(struct emu *e, const struct insn *in)
 	} else if (e->cr0 & CR0_EM || !(e->cr4 & CR4_OSFXSR || is_mmx(in))) {
 		return fault(e, VEC_UD);
 	}
-	return e->cr0 & CR0_TS ? fault(e, VEC_NM) : EMU_OK;
+	if (e->cr0 & CR0_TS)
+		return fault(e, VEC_NM);
+	return e->ops->vector_get ? EMU_OK : EMU_UNHANDLED;
 }
 
 static int load(struct emu *e, const struct insn *in, const struct operand *o, unsigned int align,

@@ -72,10 +72,11 @@ struct shim_vm {
 	uint32_t num_vcpus;
 };
 
-/* The port access that user space completes before the next KVM_RUN. */
+/* The access to a port or a device's memory that user space completes before the next KVM_RUN. */
 struct vcpu_io {
 	bool pending;
-	uint32_t in_bytes; /* 0 for an OUT */
+	bool mmio; /* its data is in kvm_run->mmio */
+	uint32_t in_bytes; /* 0 for a write */
 };
 
 struct shim_vcpu {

@@ -3,7 +3,7 @@
  * KVM_RUN: one hypercall per entry into the guest, and the translation of its exits.
  *
  * The user can write kvm_run at any time. So nothing is decided by what is read back from
- * it: of a pending IN only the data is read there, and what it belongs to is in vcpu->io.
+ * it: of a pending read only the data is read there, and what it belongs to is in vcpu->io.
  */
 #include "hypercall.h"
 #include "slots.h"
@@ -13,6 +13,10 @@
 
 /* What others may write at any time is read once. */
 #define LOAD(x) __atomic_load_n(&(x), __ATOMIC_RELAXED)
+
+#define MMIO_MAX 8U /* bytes of kvm_run->mmio.data */
+#define EMULATION_INSN 15U /* bytes of kvm_run->emulation_failure.insn_bytes */
+#define INSN_FILL 0x90 /* behind them, as KVM does it */
 
 /* What is needed of an exit, taken from the shared page while it is held. */
 struct vcpu_exit {
@@ -26,7 +30,8 @@ struct vcpu_exit {
 			uint32_t size; /* bytes */
 		} io;
 		struct {
-			uint64_t gpa, flags;
+			uint64_t gpa, flags, size, data;
+			uint8_t insn_bytes, insn[EMULATION_INSN];
 		} mmio;
 		uint64_t hlt;
 		uint64_t failure;
@@ -49,7 +54,7 @@ static void run_fill(const struct shim_vcpu *vcpu, struct mv_run_t *run, uint64_
 	if (cr8 != vcpu->cr8)
 		run->reg[0] = (struct mv_rdl_entry_t){ mv_reg_t_cr8, cr8 };
 	run->in_bytes = vcpu->io.in_bytes;
-	memcpy(run->in, pio_page(vcpu), vcpu->io.in_bytes);
+	memcpy(run->in, vcpu->io.mmio ? vcpu->run->mmio.data : pio_page(vcpu), vcpu->io.in_bytes);
 }
 
 static bool io_copy(const struct shim_vcpu *vcpu, const struct mv_exit_io_t *io,
@@ -70,6 +75,17 @@ static bool io_copy(const struct shim_vcpu *vcpu, const struct mv_exit_io_t *io,
 	return true;
 }
 
+/* A size that kvm_run can't hold is none. */
+static void mmio_copy(const struct mv_exit_mmio_t *mmio, struct vcpu_exit *exit)
+{
+	exit->mmio.gpa = mmio->gpa;
+	exit->mmio.flags = mmio->flags;
+	exit->mmio.size = mmio->size <= MMIO_MAX ? mmio->size : 0;
+	exit->mmio.data = mmio->data;
+	exit->mmio.insn_bytes = mmio->insn_bytes <= EMULATION_INSN ? mmio->insn_bytes : 0;
+	memcpy(exit->mmio.insn, mmio->insn, sizeof(exit->mmio.insn));
+}
+
 static void exit_copy(const struct shim_vcpu *vcpu, const void *page, struct vcpu_exit *exit)
 {
 	if (exit->status == MV_STATUS_EXIT_FAILURE) {
@@ -79,8 +95,7 @@ static void exit_copy(const struct shim_vcpu *vcpu, const void *page, struct vcp
 	} else if (exit->reason == mv_exit_reason_t_hlt) {
 		exit->hlt = ((const struct mv_exit_hlt_t *)page)->reason;
 	} else if (exit->reason == mv_exit_reason_t_mmio) {
-		exit->mmio.gpa = ((const struct mv_exit_mmio_t *)page)->gpa;
-		exit->mmio.flags = ((const struct mv_exit_mmio_t *)page)->flags;
+		mmio_copy(page, exit);
 	} else if (exit->reason == mv_exit_reason_t_io && !io_copy(vcpu, page, exit)) {
 		exit->reason = mv_exit_reason_t_unknown;
 		memset(exit->unknown, 0, sizeof(exit->unknown));
@@ -181,14 +196,47 @@ static int exit_io(struct shim_vcpu *vcpu, const struct vcpu_exit *exit)
 	return 0;
 }
 
+/* An instruction that isn't emulated: its bytes, as far as they are known, and the access. */
+static int exit_not_emulated(struct kvm_run *run, const struct vcpu_exit *exit)
+{
+	uint64_t data[] = { 0, exit->mmio.gpa, exit->mmio.flags, 0, 0 };
+
+	if (!exit->mmio.insn_bytes)
+		return internal_error(run, KVM_INTERNAL_ERROR_EMULATION, data, 3);
+	data[3] = exit->mmio.gpa;
+	data[4] = exit->mmio.flags;
+	internal_error(run, KVM_INTERNAL_ERROR_EMULATION, data, 5);
+	run->emulation_failure.flags = KVM_INTERNAL_ERROR_EMULATION_FLAG_INSTRUCTION_BYTES;
+	run->emulation_failure.insn_size = exit->mmio.insn_bytes;
+	memset(run->emulation_failure.insn_bytes, INSN_FILL,
+	       sizeof(run->emulation_failure.insn_bytes));
+	memcpy(run->emulation_failure.insn_bytes, exit->mmio.insn, exit->mmio.insn_bytes);
+	return 0;
+}
+
+static int exit_device(struct shim_vcpu *vcpu, const struct vcpu_exit *exit)
+{
+	const bool write = exit->mmio.flags & MV_EXIT_MMIO_WRITE;
+	struct kvm_run *run = vcpu->run;
+
+	run->exit_reason = KVM_EXIT_MMIO;
+	run->mmio.phys_addr = exit->mmio.gpa;
+	run->mmio.len = (uint32_t)exit->mmio.size;
+	run->mmio.is_write = write;
+	if (write)
+		memcpy(run->mmio.data, &exit->mmio.data, sizeof(run->mmio.data));
+	vcpu->io.pending = true;
+	vcpu->io.mmio = true;
+	vcpu->io.in_bytes = write ? 0 : (uint32_t)exit->mmio.size;
+	return 0;
+}
+
 /*
  * Inside a slot: memory that could not be pinned, or may not be written. KVM answers EFAULT
- * too. Elsewhere it is a device; there is no emulator yet that could say what is accessed.
+ * too. Elsewhere it is a device.
  */
 static int exit_mmio(struct shim_vcpu *vcpu, const struct vcpu_exit *exit)
 {
-	/* data[0] are flags that say what follows, see struct kvm_run.emulation_failure */
-	const uint64_t data[] = { 0, exit->mmio.gpa, exit->mmio.flags };
 	bool in_slot;
 
 	platform_vm_lock(vcpu->vm->os);
@@ -196,8 +244,7 @@ static int exit_mmio(struct shim_vcpu *vcpu, const struct vcpu_exit *exit)
 	platform_vm_unlock(vcpu->vm->os);
 	if (in_slot)
 		return -EFAULT;
-	return internal_error(vcpu->run, KVM_INTERNAL_ERROR_EMULATION, data,
-			      sizeof(data) / sizeof(data[0]));
+	return exit->mmio.size ? exit_device(vcpu, exit) : exit_not_emulated(vcpu->run, exit);
 }
 
 /* 0: back to user space; 1: enter the guest again; or -errno. */
@@ -228,7 +275,10 @@ static int exit_translate(struct shim_vcpu *vcpu, const struct vcpu_exit *exit)
 	}
 }
 
-/* Completes what is pending, without running the guest. */
+/*
+ * Completes what is pending, without running the guest. 1: it has an access more, which user
+ * space must serve first; 0: it is complete; or -errno.
+ */
 static int complete(struct shim_vcpu *vcpu, uint64_t cr8, struct vcpu_exit *exit)
 {
 	int ret;
@@ -236,7 +286,10 @@ static int complete(struct shim_vcpu *vcpu, uint64_t cr8, struct vcpu_exit *exit
 	if (!vcpu->io.pending && cr8 == vcpu->cr8)
 		return 0;
 	ret = enter(vcpu, cr8, MV_RUN_FLAG_COMPLETE_ONLY, exit);
-	return ret ? ret : hypercall_errno(exit->status);
+	if (ret)
+		return ret;
+	ret = exit_translate(vcpu, exit);
+	return ret < 0 ? ret : !ret;
 }
 
 static int run_loop(struct shim_vcpu *vcpu, uint64_t cr8, struct vcpu_exit *exit)
@@ -245,12 +298,14 @@ static int run_loop(struct shim_vcpu *vcpu, uint64_t cr8, struct vcpu_exit *exit
 
 	if (LOAD(vcpu->run->immediate_exit)) {
 		ret = complete(vcpu, cr8, exit);
-		return ret ? ret : -EINTR;
+		return ret > 0 ? 0 : ret ? ret : -EINTR;
 	}
 	do {
 		platform_yield();
 		if (platform_signal_pending()) {
 			ret = complete(vcpu, cr8, exit);
+			if (ret > 0)
+				return 0;
 			vcpu->run->exit_reason = KVM_EXIT_INTR;
 			return ret ? ret : -EINTR;
 		}

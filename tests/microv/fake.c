@@ -65,6 +65,16 @@ int mk_window_or(uint64_t gpa, uint8_t bits)
 	return 0;
 }
 
+int mk_window_cmpxchg(uint64_t gpa, const void *old, const void *value, size_t len)
+{
+	if (!window_ok(gpa, len))
+		return -MK_EFAULT;
+	if (memcmp(fake_ram + gpa, old, len))
+		return 1;
+	memcpy(fake_ram + gpa, value, len);
+	return 0;
+}
+
 static void vs_alloc(unsigned int vsid, unsigned int space)
 {
 	vss[vsid].page = aligned_alloc(MV_PAGE_SIZE, MV_PAGE_SIZE);

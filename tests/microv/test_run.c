@@ -382,7 +382,8 @@ static void memory_exit(void **state)
 	(void)state;
 	for (uint64_t i = 0; i < 16; i++)
 		st->gpr[i] = 0x100 + i;
-	EXIT(.reason = MK_EXIT_MEM, .addr = 0xFEC00010, .mem_flags = MK_MEM_WRITE);
+	EXIT(.reason = MK_EXIT_MEM, .addr = 0xFEC00010,
+	     .mem_flags = MK_MEM_WRITE | MK_MEM_TABLE);
 	assert_int_equal(fake_run(id), SUCCESS);
 	assert_int_equal(fake_reg(0, 0), mv_exit_reason_t_mmio);
 	assert_int_equal(page->gpa, 0xFEC00010);

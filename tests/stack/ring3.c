@@ -93,6 +93,18 @@ int mk_window_or(uint64_t gpa, uint8_t bits)
 	return 0;
 }
 
+int mk_window_cmpxchg(uint64_t gpa, const void *old, const void *value, size_t len)
+{
+	uint8_t *p = stack_ring3(MK_U_WINDOW + gpa, true);
+
+	if (!p)
+		return window_fault(gpa);
+	if (memcmp(p, old, len))
+		return 1;
+	memcpy(p, value, len);
+	return 0;
+}
+
 void mk_window_init(void)
 {
 	assert_int_equal(mk_syscall(MK_SYS_WINDOW_FIXUP, stack_window_start,

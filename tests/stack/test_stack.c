@@ -376,10 +376,39 @@ static void touches_nothing(struct vmcb *v, uint64_t *gpr)
 static void memory_that_is_not_there(void **state)
 {
 	(void)state;
+	memcpy(memory(CODE), "\xDD\x05\x00\x00\xC0\xFE", 6); /* fld qword [0xFEC00000] */
 	RUN(touches_nothing);
 	assert_int_equal(shim_vcpu_run(&vcpu), 0);
 	assert_int_equal(run->exit_reason, KVM_EXIT_INTERNAL_ERROR);
-	assert_int_equal(run->internal.data[1], 0xFEC00000);
+	assert_int_equal(run->emulation_failure.insn_size, 15);
+	assert_memory_equal(run->emulation_failure.insn_bytes, memory(CODE), 6);
+	assert_int_equal(run->internal.data[3], 0xFEC00000);
+}
+
+static void device_memory(void **state)
+{
+	struct kvm_regs regs;
+
+	(void)state;
+	memcpy(memory(CODE), "\x81\x0D\x00\x00\xC0\xFE\x44\x33\x22\x11", 10); /* or */
+	RUN(touches_nothing, hlt);
+	assert_int_equal(shim_vcpu_run(&vcpu), 0);
+	assert_int_equal(run->exit_reason, KVM_EXIT_MMIO);
+	assert_int_equal(run->mmio.phys_addr, 0xFEC00000);
+	assert_int_equal(run->mmio.len, 4);
+	assert_int_equal(run->mmio.is_write, 0);
+	memcpy(run->mmio.data, "\x80\x00\x00\x80", 4);
+	run->immediate_exit = 1;
+	assert_int_equal(shim_vcpu_run(&vcpu), 0);
+	assert_int_equal(run->exit_reason, KVM_EXIT_MMIO);
+	assert_int_equal(run->mmio.is_write, 1);
+	assert_memory_equal(run->mmio.data, "\xC4\x33\x22\x91", 4);
+	assert_int_equal(shim_vcpu_get_regs(&vcpu, &regs), 0);
+	assert_int_equal(regs.rip, CODE + 10);
+	assert_int_equal(shim_vcpu_run(&vcpu), -EINTR);
+	run->immediate_exit = 0;
+	assert_int_equal(shim_vcpu_run(&vcpu), 0);
+	assert_int_equal(run->exit_reason, KVM_EXIT_HLT);
 }
 
 /* HLT where no memory is: MicroV's look at it faults in the window, and it survives. */
@@ -584,6 +613,7 @@ int main(void)
 		T(immediate_exit),
 		T(fail_entry),
 		T(memory_that_is_not_there),
+		T(device_memory),
 		T(code_that_is_not_there),
 		T(set_get_regs),
 		T(vcpu_changes_cpu),

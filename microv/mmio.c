@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Accesses of guests that aren't to memory, or not allowed there: the emulator executes the
+ * instruction, user space serves each access. What must wait for it is in struct mmio_state;
+ * as in KVM, a read ends when the next run begins, and writes are told one by one.
+ */
+#include "exit.h"
+#include "run.h"
+
+_Static_assert(EMU_READ == (int)WALK_READ && EMU_WRITE == (int)WALK_WRITE, "");
+_Static_assert(EMU_EXEC == (int)WALK_EXEC && EMU_USER == (int)WALK_USER, "");
+
+static struct mmio_state *mmio_state(const struct vs *vs)
+{
+	return &state_data(vs->st)->mmio;
+}
+
+static int op_translate(struct emu *e, uint64_t gla, unsigned int access, uint64_t *gpa)
+{
+	struct run *r = e->context;
+	struct mapping map;
+	struct fault fault;
+
+	if (!walk(r->c->cpu, &r->vs, gla, access, &map, &fault)) {
+		*gpa = map.gpa;
+		return EMU_OK;
+	}
+	e->fault = (struct emu_fault){
+		.vector = fault.vector, .has_error = 1, .error = fault.error, .addr = fault.addr,
+	};
+	return EMU_FAULT;
+}
+
+static int op_load(struct emu *e, uint64_t gpa, void *buf, unsigned int len)
+{
+	struct run *r = e->context;
+
+	return walk_gpa_copy(r->c->cpu, &r->vs, gpa, buf, len, 0) ? EMU_NOT_MEMORY : EMU_OK;
+}
+
+static int op_store(struct emu *e, uint64_t gpa, const void *buf, unsigned int len)
+{
+	struct run *r = e->context;
+
+	return walk_gpa_copy(r->c->cpu, &r->vs, gpa, (void *)buf, len, 1) ? EMU_NOT_MEMORY : EMU_OK;
+}
+
+static int op_cmpxchg(struct emu *e, uint64_t gpa, const void *old, const void *value,
+		      unsigned int len)
+{
+	struct run *r = e->context;
+	int ret;
+
+	/* No instruction locks other sizes; CMPXCHG16B is aligned. */
+	if (!len || len > 16 || len & (len - 1) || (len == 16 && gpa % 16))
+		return EMU_UNHANDLED;
+	ret = walk_gpa_cmpxchg(r->c->cpu, &r->vs, gpa, old, value, len);
+	return ret < 0 ? EMU_NOT_MEMORY : ret ? EMU_RETRY : EMU_OK;
+}
+
+/* The vector registers aren't in the state page, so instructions that use them aren't emulated. */
+static const struct emu_ops ops = {
+	.translate = op_translate,
+	.load = op_load,
+	.store = op_store,
+	.cmpxchg = op_cmpxchg,
+};
+
+static void emu_fill(struct emu *e, struct run *r)
+{
+	const struct mk_state *st = r->vs.st;
+
+	state_fetch(r->vs.id, r->vs.st, MK_G_CR | MK_G_SEG | MK_G_TABLE | MK_G_XCR);
+	memset(e, 0, sizeof(*e));
+	e->ops = &ops;
+	e->context = r;
+	memcpy(e->regs.gpr, st->gpr, sizeof(st->gpr));
+	e->regs.rip = st->rip;
+	e->regs.rflags = st->rflags;
+	memcpy(e->regs.seg, st->seg, sizeof(st->seg));
+	e->gdtr = st->gdtr;
+	e->idtr = st->idtr;
+	e->cr0 = st->cr0;
+	e->cr4 = st->cr4;
+	e->efer = st->efer;
+	e->xcr0 = st->xcr0;
+	e->cpl = walk_cpl(&r->vs);
+}
+
+static void take_system(struct mk_state *st, const struct emu *e)
+{
+	if (memcmp(st->seg, e->regs.seg, sizeof(st->seg)))
+		st->dirty |= MK_G_SEG;
+	if (memcmp(&st->gdtr, &e->gdtr, sizeof(e->gdtr)) ||
+	    memcmp(&st->idtr, &e->idtr, sizeof(e->idtr)))
+		st->dirty |= MK_G_TABLE;
+	if (st->cr0 != e->cr0)
+		st->dirty |= MK_G_CR;
+	memcpy(st->seg, e->regs.seg, sizeof(st->seg));
+	st->gdtr = e->gdtr;
+	st->idtr = e->idtr;
+	st->cr0 = e->cr0;
+}
+
+static void take_regs(struct run *r, const struct emu *e)
+{
+	struct mk_state *st = r->vs.st;
+
+	memcpy(st->gpr, e->regs.gpr, sizeof(st->gpr));
+	st->rip = e->regs.rip;
+	st->rflags = e->regs.rflags;
+	take_system(st, e);
+}
+
+/* All of the exit but gpa and flags; of an access that isn't emulated. */
+static struct mv_exit_mmio_t *leave_mmio(struct run *r)
+{
+	static const uint8_t order[] = {
+		MK_RAX, MK_RBX, MK_RCX, MK_RDX, MK_RBP, MK_RSI, MK_RDI, MK_R8,
+		MK_R9,	MK_R10, MK_R11, MK_R12, MK_R13, MK_R14, MK_R15, MK_RSP,
+	};
+	struct mv_exit_mmio_t *page = mk_shared();
+	const struct mk_state *st = r->vs.st;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(order); i++)
+		page->reg[i] = st->gpr[order[i]];
+	page->reg[ARRAY_SIZE(order)] = st->rip;
+	page->size = 0;
+	page->data = 0;
+	page->insn_bytes = 0;
+	run_leave(r, mv_exit_reason_t_mmio);
+	return page;
+}
+
+static void leave_unhandled(struct run *r, const struct emu_pending *pending)
+{
+	struct mv_exit_mmio_t *page = leave_mmio(r);
+	const struct mk_exit *exit = &r->vs.st->exit;
+
+	page->gpa = exit->addr;
+	page->flags = MV_EXIT_MMIO_READ |
+		      (exit->mem_flags & MK_MEM_WRITE ? MV_EXIT_MMIO_WRITE : 0) |
+		      (exit->mem_flags & MK_MEM_EXEC ? MV_EXIT_MMIO_EXECUTE : 0);
+	if (!pending)
+		return;
+	page->insn_bytes = pending->code_len;
+	memcpy(page->insn, pending->code, pending->code_len);
+}
+
+static void leave_port(struct run *r, const struct emu_io *io, int write)
+{
+	struct mv_exit_io_t *page = mk_shared();
+
+	page->addr = io->addr;
+	page->data = 0;
+	if (write)
+		memcpy(&page->data, io->data, io->len);
+	page->reps = 1;
+	page->type = write ? MV_EXIT_IO_OUT : MV_EXIT_IO_IN;
+	page->size = io->len == 1 ? mv_bit_size_t_8 :
+		     io->len == 2 ? mv_bit_size_t_16 :
+				    mv_bit_size_t_32;
+	run_leave(r, mv_exit_reason_t_io);
+}
+
+static void leave_access(struct run *r, const struct emu_io *io, int write)
+{
+	struct mv_exit_mmio_t *page;
+
+	if (io->is_port) {
+		leave_port(r, io, write);
+		return;
+	}
+	page = leave_mmio(r);
+	page->gpa = io->addr;
+	page->flags = write ? MV_EXIT_MMIO_WRITE : MV_EXIT_MMIO_READ;
+	page->size = io->len;
+	if (write)
+		memcpy(&page->data, io->data, io->len);
+}
+
+/* The next write that user space hasn't been told. */
+static void leave_write(struct run *r)
+{
+	struct mmio_state *m = mmio_state(&r->vs);
+
+	leave_access(r, &m->out[m->told++], 1);
+}
+
+static void emulated(struct run *r, const struct emu *e)
+{
+	struct mmio_state *m = mmio_state(&r->vs);
+	int steps = !!(r->vs.st->rflags & RFLAGS_TF);
+
+	take_regs(r, e);
+	r->vs.st->shadow = e->shadow;
+	if (steps && !e->shadow)
+		run_single_step(r);
+	m->told = 0;
+	m->outs = e->outs;
+	memcpy(m->out, e->out, e->outs * sizeof(e->out[0]));
+	if (m->outs)
+		leave_write(r);
+}
+
+static void faulted(struct run *r, const struct emu *e)
+{
+	struct fault fault = {
+		.vector = e->fault.vector, .error = e->fault.error, .addr = e->fault.addr,
+	};
+
+	take_regs(r, e);
+	run_fault(r, &fault);
+	r->vs.st->inject.has_error = e->fault.has_error;
+}
+
+static void wait_for_data(struct run *r, const struct emu *e)
+{
+	struct mmio_state *m = mmio_state(&r->vs);
+
+	take_regs(r, e);
+	m->waits = 1;
+	m->pending = e->pending;
+	leave_access(r, &m->pending.want, 0);
+}
+
+/* As KVM does it: a process of the guest can't end its VM with what isn't emulated. */
+static void unhandled(struct run *r, const struct emu *e)
+{
+	if (e->cpl)
+		exit_inject_ud(r->vs.st);
+	else
+		leave_unhandled(r, &e->pending);
+}
+
+static void step(struct run *r, struct emu *e)
+{
+	switch (emu_step(e)) {
+	case EMU_OK:
+		emulated(r, e);
+		break;
+	case EMU_FAULT:
+		faulted(r, e);
+		break;
+	case EMU_WAIT:
+		wait_for_data(r, e);
+		break;
+	case EMU_RETRY:
+		break;
+	default:
+		unhandled(r, e);
+	}
+}
+
+void mmio_exit(struct run *r)
+{
+	const struct mk_exit *exit = &r->vs.st->exit;
+	struct emu e;
+
+	/* Code, page tables and descriptor tables in a device's memory: it isn't RIP's access. */
+	if (exit->mem_flags & (MK_MEM_EXEC | MK_MEM_TABLE) ||
+	    exit->interrupted.type != MK_EVENT_NONE) {
+		leave_unhandled(r, NULL);
+		return;
+	}
+	emu_fill(&e, r);
+	step(r, &e);
+}
+
+uint32_t mmio_wanted(const struct vs *vs)
+{
+	const struct mmio_state *m = mmio_state(vs);
+
+	return m->waits ? m->pending.want.len : 0;
+}
+
+/* The data is forgotten when somebody moved RIP meanwhile. */
+void mmio_complete(struct run *r, const uint8_t *in, uint64_t in_bytes)
+{
+	struct mmio_state *m = mmio_state(&r->vs);
+	int waits = m->waits && in_bytes && insn_linear_rip(&r->vs) == m->pending.rip;
+	struct emu e;
+
+	m->waits = 0;
+	if (m->told < m->outs) {
+		leave_write(r);
+	} else if (waits) {
+		emu_fill(&e, r);
+		e.pending = m->pending;
+		emu_give(&e, in);
+		step(r, &e);
+	}
+}
