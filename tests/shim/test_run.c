@@ -377,6 +377,95 @@ static void mmio(void **state)
 	assert_int_equal(shim_vcpu_run(&vcpu), -EFAULT);
 }
 
+static void answer_mmio(uint64_t gpa, uint64_t flag, uint64_t size, uint64_t data)
+{
+	answer.reason = mv_exit_reason_t_mmio;
+	answer.page.mmio = (struct mv_exit_mmio_t){
+		.gpa = gpa, .flags = flag, .size = size, .data = data
+	};
+}
+
+static void mmio_write(void **state)
+{
+	(void)state;
+	answer_mmio(0xFEC00010, MV_EXIT_MMIO_WRITE, 8, 0x1122334455667788);
+	assert_int_equal(shim_vcpu_run(&vcpu), 0);
+	assert_int_equal(run->exit_reason, KVM_EXIT_MMIO);
+	assert_int_equal(run->mmio.phys_addr, 0xFEC00010);
+	assert_int_equal(run->mmio.len, 8);
+	assert_int_equal(run->mmio.is_write, 1);
+	assert_memory_equal(run->mmio.data, "\x88\x77\x66\x55\x44\x33\x22\x11", 8);
+	assert_int_equal(shim_vcpu_run(&vcpu), 0);
+	assert_int_equal(last.in_bytes, 0);
+}
+
+/* What the user writes to len and is_write doesn't matter. */
+static void mmio_read(void **state)
+{
+	(void)state;
+	answer_mmio(0xFEC00010, MV_EXIT_MMIO_READ, 4, 0);
+	assert_int_equal(shim_vcpu_run(&vcpu), 0);
+	assert_int_equal(run->exit_reason, KVM_EXIT_MMIO);
+	assert_int_equal(run->mmio.len, 4);
+	assert_int_equal(run->mmio.is_write, 0);
+	memcpy(run->mmio.data, "\x11\x22\x33\x44\x55\x66\x77\x88", 8);
+	run->mmio.len = 0xFFFFFFFF;
+	run->mmio.is_write = 1;
+	run->immediate_exit = 1;
+	assert_int_equal(shim_vcpu_run(&vcpu), -EINTR);
+	assert_int_equal(last.flags, MV_RUN_FLAG_COMPLETE_ONLY);
+	assert_int_equal(last.in_bytes, 4);
+	assert_memory_equal(last.in, "\x11\x22\x33\x44", 4);
+	assert_int_equal(shim_vcpu_run(&vcpu), -EINTR);
+	assert_int_equal(hv.runs, 2);
+}
+
+static mv_status_t one_more_access(const struct mv_run_t *in, void *page, uint64_t *reason)
+{
+	last = *in;
+	memcpy(page, &answer.page, sizeof(answer.page));
+	*reason = mv_exit_reason_t_mmio;
+	return MV_STATUS_SUCCESS;
+}
+
+/* An instruction's next access comes before immediate_exit and signals. */
+static void mmio_once_more(void **state)
+{
+	(void)state;
+	answer_mmio(0xFEC00010, MV_EXIT_MMIO_READ, 4, 0);
+	assert_int_equal(shim_vcpu_run(&vcpu), 0);
+	hv.run = one_more_access;
+	answer_mmio(0xFEC00010, MV_EXIT_MMIO_WRITE, 4, 0x99);
+	run->immediate_exit = 1;
+	assert_int_equal(shim_vcpu_run(&vcpu), 0);
+	assert_int_equal(run->exit_reason, KVM_EXIT_MMIO);
+	assert_int_equal(run->mmio.is_write, 1);
+	run->immediate_exit = 0;
+	os.signal = true;
+	assert_int_equal(shim_vcpu_run(&vcpu), 0);
+	assert_int_equal(run->exit_reason, KVM_EXIT_MMIO);
+	assert_int_equal(last.flags, MV_RUN_FLAG_COMPLETE_ONLY);
+}
+
+static void mmio_not_emulated(void **state)
+{
+	(void)state;
+	answer_mmio(0xFEC00010, MV_EXIT_MMIO_READ, 9, 0); /* more than kvm_run holds */
+	answer.page.mmio.insn_bytes = 2;
+	memcpy(answer.page.mmio.insn, "\xDD\x03", 2);
+	assert_int_equal(shim_vcpu_run(&vcpu), 0);
+	assert_int_equal(run->exit_reason, KVM_EXIT_INTERNAL_ERROR);
+	assert_int_equal(run->emulation_failure.suberror, KVM_INTERNAL_ERROR_EMULATION);
+	assert_int_equal(run->emulation_failure.flags,
+			 KVM_INTERNAL_ERROR_EMULATION_FLAG_INSTRUCTION_BYTES);
+	assert_int_equal(run->emulation_failure.ndata, 5);
+	assert_int_equal(run->emulation_failure.insn_size, 2);
+	assert_memory_equal(run->emulation_failure.insn_bytes, "\xDD\x03\x90\x90", 4);
+	answer.page.mmio.insn_bytes = 16;
+	assert_int_equal(shim_vcpu_run(&vcpu), 0);
+	assert_int_equal(run->emulation_failure.flags, 0);
+}
+
 static void msr_exit_is_unexpected(void **state)
 {
 	(void)state;
@@ -440,6 +529,10 @@ int main(void)
 		TEST(fail_entry),
 		TEST(unknown_exit),
 		TEST(mmio),
+		TEST(mmio_write),
+		TEST(mmio_read),
+		TEST(mmio_once_more),
+		TEST(mmio_not_emulated),
 		TEST(msr_exit_is_unexpected),
 		TEST(refused_run_keeps_what_is_pending),
 		TEST(no_shared_page),

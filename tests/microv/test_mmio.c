@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: MIT
+/* Accesses that aren't to memory: what root is told, and how the next run completes them. */
+#include "fake.h"
+
+#define SUCCESS MV_STATUS_SUCCESS
+#define CODE 0x400000ULL
+/* Two pages of the guest that aren't memory. */
+#define DEVICE 0x5FF000ULL
+#define DEVICE_GPA 0xFEC00000ULL
+#define BEFORE_GPA 0xFED00000ULL
+
+static unsigned int id;
+static struct mk_state *st;
+static const struct mv_exit_mmio_t *const mmio = (const struct mv_exit_mmio_t *)fake_shared;
+
+static int setup(void **state)
+{
+	uint64_t *table = (uint64_t *)(fake_ram + 0x4000);
+
+	fake_reset(state);
+	fake_share(0);
+	id = fake_vs();
+	st = mk_state(id);
+	fake_mode_64(id);
+	table[511] = DEVICE_GPA | 7;
+	table[510] = BEFORE_GPA | 7;
+	st->rip = CODE;
+	st->gpr[MK_RBX] = DEVICE + 0x10;
+	st->gpr[MK_RAX] = 0x1122334455667788;
+	return 0;
+}
+
+/* The guest executes these bytes, which access the device. */
+static void execute(const void *code, size_t len)
+{
+	memcpy(fake_ram + CODE, code, len);
+	fake_exit(&(struct mk_exit){ .reason = MK_EXIT_MEM, .addr = DEVICE_GPA + 0x10 });
+	assert_int_equal(fake_run(id), SUCCESS);
+}
+
+#define ACCESS(code) execute(code, sizeof(code) - 1)
+
+static void assert_access(uint64_t flag, uint64_t gpa, uint64_t size, uint64_t data)
+{
+	assert_int_equal(fake_reg(0, 0), mv_exit_reason_t_mmio);
+	assert_int_equal(mmio->flags, flag);
+	assert_int_equal(mmio->gpa, gpa);
+	assert_int_equal(mmio->size, size);
+	assert_int_equal(mmio->data, data);
+}
+
+/* The next run, with the data that root read; nothing of the guest runs. */
+static mv_status_t complete(const void *data, uint64_t len)
+{
+	struct mv_run_t *in = (struct mv_run_t *)fake_shared;
+
+	memset(fake_shared, 0, sizeof(fake_shared));
+	in->flags = MV_RUN_FLAG_COMPLETE_ONLY;
+	in->in_bytes = len;
+	if (len)
+		memcpy(in->in, data, len);
+	return fake_run_input(id);
+}
+
+static void assert_complete(const void *data, uint64_t len)
+{
+	assert_int_equal(complete(data, len), SUCCESS);
+	assert_int_equal(fake_reg(0, 0), mv_exit_reason_t_interrupt);
+}
+
+/* The guest is entered again, with this to inject. */
+static void assert_inject(uint8_t vector, int has_error, uint32_t error)
+{
+	const struct mk_event *event = &fake_hw(id)->inject;
+
+	fake_exit(&(struct mk_exit){ .reason = MK_EXIT_INTR });
+	assert_int_equal(fake_run(id), SUCCESS);
+	assert_int_equal(event->type, MK_EVENT_EXCEPTION);
+	assert_int_equal(event->vector, vector);
+	assert_int_equal(event->has_error, has_error);
+	assert_int_equal(event->error, error);
+}
+
+static void device_read(void **state)
+{
+	(void)state;
+	ACCESS("\x8B\x03"); /* mov eax, [rbx] */
+	assert_access(MV_EXIT_MMIO_READ, DEVICE_GPA + 0x10, 4, 0);
+	assert_int_equal(mmio->reg[1], DEVICE + 0x10);
+	assert_int_equal(st->rip, CODE);
+	assert_int_equal(complete("abc", 3), MV_STATUS_FAILURE_UNKNOWN);
+	assert_complete("\x01\x02\x03\x84", 4);
+	assert_int_equal(st->rip, CODE + 2);
+	assert_int_equal(st->gpr[MK_RAX], 0x84030201);
+	assert_complete(NULL, 0);
+	assert_int_equal(complete("abcd", 4), MV_STATUS_FAILURE_UNKNOWN);
+}
+
+/* Root could not read it: the instruction starts over. */
+static void read_is_given_up(void **state)
+{
+	(void)state;
+	ACCESS("\x8B\x03");
+	assert_complete(NULL, 0);
+	assert_int_equal(st->rip, CODE);
+	ACCESS("\x8A\x03"); /* mov al, [rbx] */
+	assert_access(MV_EXIT_MMIO_READ, DEVICE_GPA + 0x10, 1, 0);
+}
+
+static void moved_rip(void **state)
+{
+	(void)state;
+	ACCESS("\x8B\x03");
+	st->rip = CODE + 0x100;
+	assert_complete("abcd", 4);
+	assert_int_equal(st->rip, CODE + 0x100);
+	assert_int_equal(st->gpr[MK_RAX], 0x1122334455667788);
+}
+
+static void device_write(void **state)
+{
+	(void)state;
+	ACCESS("\x48\x89\x03"); /* mov [rbx], rax */
+	assert_access(MV_EXIT_MMIO_WRITE, DEVICE_GPA + 0x10, 8, 0x1122334455667788);
+	assert_int_equal(st->rip, CODE + 3);
+	assert_complete(NULL, 0);
+	assert_int_equal(st->rip, CODE + 3);
+}
+
+static void two_pages(void **state)
+{
+	(void)state;
+	st->gpr[MK_RBX] = DEVICE - 3;
+	ACCESS("\x48\x89\x03");
+	assert_access(MV_EXIT_MMIO_WRITE, BEFORE_GPA + 0xFFD, 3, 0x667788);
+	assert_int_equal(complete(NULL, 0), SUCCESS);
+	assert_access(MV_EXIT_MMIO_WRITE, DEVICE_GPA, 5, 0x1122334455);
+	assert_complete(NULL, 0);
+}
+
+static void modify(void **state)
+{
+	(void)state;
+	ACCESS("\x01\x03"); /* add [rbx], eax */
+	assert_access(MV_EXIT_MMIO_READ, DEVICE_GPA + 0x10, 4, 0);
+	assert_int_equal(complete("\x00\x00\x00\xF0", 4), SUCCESS);
+	assert_access(MV_EXIT_MMIO_WRITE, DEVICE_GPA + 0x10, 4, 0x45667788);
+	assert_int_equal(st->rflags & 1, 1);
+	assert_complete(NULL, 0);
+}
+
+/* The exit was for memory that has come meanwhile. */
+static void memory_after_all(void **state)
+{
+	(void)state;
+	st->gpr[MK_RBX] = 0x8000;
+	st->gpr[MK_RAX] = 0;
+	st->gpr[MK_RCX] = 0x77;
+	fake_exit(&(struct mk_exit){ .reason = MK_EXIT_MEM, .addr = 0x8000 });
+	memcpy(fake_ram + CODE, "\xF0\x0F\xB1\x0B", 4); /* lock cmpxchg [rbx], ecx */
+	fake_exit(&(struct mk_exit){ .reason = MK_EXIT_INTR });
+	assert_int_equal(fake_run(id), SUCCESS);
+	assert_int_equal(fake_reg(0, 0), mv_exit_reason_t_interrupt);
+	assert_int_equal(fake_ram[0x8000], 0x77);
+	assert_int_equal(st->rip, CODE + 4);
+}
+
+static void page_fault(void **state)
+{
+	(void)state;
+	st->gpr[MK_RSI] = DEVICE;
+	st->gpr[MK_RDI] = 0x40000000;
+	ACCESS("\xA5"); /* movsd */
+	assert_access(MV_EXIT_MMIO_READ, DEVICE_GPA, 4, 0);
+	assert_complete("abcd", 4);
+	assert_inject(VEC_PF, 1, 2);
+	assert_int_equal(fake_hw(id)->cr2, 0x40000000);
+	assert_int_equal(st->rip, CODE);
+}
+
+static void not_emulated(void **state)
+{
+	(void)state;
+	ACCESS("\xDD\x03\x90"); /* fld qword [rbx] */
+	assert_access(MV_EXIT_MMIO_READ, DEVICE_GPA + 0x10, 0, 0);
+	assert_int_equal(mmio->insn_bytes, 15);
+	assert_memory_equal(mmio->insn, "\xDD\x03\x90", 3);
+	assert_int_equal(st->rip, CODE);
+	st->cr4 |= 1 << 9; /* OSFXSR */
+	st->dirty |= MK_G_CR;
+	ACCESS("\x0F\x10\x03"); /* movups xmm0, [rbx]: its registers aren't at hand */
+	assert_access(MV_EXIT_MMIO_READ, DEVICE_GPA + 0x10, 0, 0);
+}
+
+static void not_emulated_for_a_process(void **state)
+{
+	(void)state;
+	st->seg[MK_SS].attrib |= MK_ATTR_DPL;
+	st->seg[MK_CS].attrib |= MK_ATTR_DPL;
+	memcpy(fake_ram + CODE, "\xDD\x03", 2);
+	fake_exit(&(struct mk_exit){ .reason = MK_EXIT_MEM, .addr = DEVICE_GPA + 0x10 });
+	assert_inject(VEC_UD, 0, 0);
+}
+
+/* It isn't the instruction at RIP that accessed it. */
+static void event_delivery(void **state)
+{
+	(void)state;
+	memcpy(fake_ram + CODE, "\x8B\x03", 2);
+	fake_exit(&(struct mk_exit){
+		.reason = MK_EXIT_MEM,
+		.addr = DEVICE_GPA,
+		.interrupted = { .type = MK_EVENT_INTR, .vector = 0x20 },
+	});
+	assert_int_equal(fake_run(id), SUCCESS);
+	assert_access(MV_EXIT_MMIO_READ, DEVICE_GPA, 0, 0);
+	assert_int_equal(mmio->insn_bytes, 0);
+}
+
+static void single_step(void **state)
+{
+	(void)state;
+	st->rflags |= RFLAGS_TF;
+	ACCESS("\x89\x03");
+	assert_access(MV_EXIT_MMIO_WRITE, DEVICE_GPA + 0x10, 4, 0x55667788);
+	assert_inject(VEC_DB, 0, 0);
+	assert_int_equal(fake_hw(id)->dr6 & 1 << 14, 1 << 14);
+}
+
+/* It shadows interrupts, and the single step. */
+static void mov_ss(void **state)
+{
+	(void)state;
+	st->rflags |= RFLAGS_TF;
+	st->seg[MK_SS].selector = 0x10;
+	ACCESS("\x8E\x13"); /* mov ss, [rbx] */
+	assert_access(MV_EXIT_MMIO_READ, DEVICE_GPA + 0x10, 2, 0);
+	assert_complete("\0\0", 2);
+	assert_int_equal(st->seg[MK_SS].selector, 0);
+	assert_true(st->dirty & MK_G_SEG);
+	assert_int_equal(st->shadow, 1);
+	assert_int_equal(st->inject.type, MK_EVENT_NONE);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(device_read, setup),
+		cmocka_unit_test_setup(read_is_given_up, setup),
+		cmocka_unit_test_setup(moved_rip, setup),
+		cmocka_unit_test_setup(device_write, setup),
+		cmocka_unit_test_setup(two_pages, setup),
+		cmocka_unit_test_setup(modify, setup),
+		cmocka_unit_test_setup(memory_after_all, setup),
+		cmocka_unit_test_setup(page_fault, setup),
+		cmocka_unit_test_setup(not_emulated, setup),
+		cmocka_unit_test_setup(not_emulated_for_a_process, setup),
+		cmocka_unit_test_setup(event_delivery, setup),
+		cmocka_unit_test_setup(single_step, setup),
+		cmocka_unit_test_setup(mov_ss, setup),
+	};
+
+	return cmocka_run_group_tests_name("microv mmio", tests, NULL, NULL);
+}
