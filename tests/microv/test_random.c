@@ -64,7 +64,7 @@ static void fill_input(unsigned int id)
 
 	memset(fake_shared, 0, sizeof(fake_shared));
 	vs.st = mk_state(id);
-	in->in_bytes = io_wanted(&vs);
+	in->in_bytes = below(8) ? io_wanted(&vs) + mmio_wanted(&vs) : io_wanted(&vs);
 	for (unsigned int i = 0; i < sizeof(in->in); i++)
 		in->in[i] = rnd();
 }
@@ -80,7 +80,7 @@ static void make_exit(struct mk_exit *exit)
 		exit->reason = MK_EXIT_INTR;
 		return;
 	}
-	exit->reason = below(3) ? MK_EXIT_IO : below(MK_EXIT_COUNT + 2);
+	exit->reason = below(3) ? (below(2) ? MK_EXIT_IO : MK_EXIT_MEM) : below(MK_EXIT_COUNT + 2);
 	exit->len = below(3) ? 0 : below(16);
 	exit->write = below(2);
 	exit->io.port = rnd();
