@@ -113,8 +113,9 @@ static void gen_run(void)
 			  "exit's I/O, then return as if interrupted; other bits 0"),
 		GEN_FIELD(mv_run_t, in_bytes,
 			  "ours: bytes in `in`: reps * size of the IN or INS that "
-			  "waits; 0 when none waits"),
-		GEN_FIELD(mv_run_t, in, "ours: what the IN or INS reads"),
+			  "waits, size of the MMIO read that waits (or 0: it starts over); "
+			  "0 when none waits"),
+		GEN_FIELD(mv_run_t, in, "ours: what the IN, INS or MMIO read gives"),
 		GEN_FIELD(mv_run_t, reserved, "ignored"));
 	puts("\n### Exit reasons (mv_exit_reason_t)\n"
 	     "\n"

@@ -393,8 +393,9 @@ struct mv_run_t {
 	struct mv_rdl_entry_t reg[MV_RUN_MAX_REGS];
 	struct mv_rdl_entry_t msr[MV_RUN_MAX_MSRS];
 	mv_u64 flags; /* OURS: MV_RUN_FLAG_* */
-	/* OURS: the bytes that complete the IN or INS of the last exit. in_bytes is reps * size of
-	 * that exit, or 0 when nothing waits; anything else is FAILURE_UNKNOWN. */
+	/* OURS: the bytes that complete the IN, INS or MMIO read of the last exit. in_bytes is
+	 * reps * size of that exit (see also mv_exit_mmio_t), or 0 when nothing waits; anything
+	 * else is FAILURE_UNKNOWN. */
 	mv_u64 in_bytes;
 	mv_u8 in[0x400];
 	mv_u8 reserved[0xAB0];
