@@ -26,7 +26,10 @@ static int op_translate(struct emu *e, uint64_t gla, unsigned int access, uint64
 		return EMU_OK;
 	}
 	e->fault = (struct emu_fault){
-		.vector = fault.vector, .has_error = 1, .error = fault.error, .addr = fault.addr,
+		.vector = fault.vector,
+		.has_error = 1,
+		.error = fault.error,
+		.addr = fault.addr,
 	};
 	return EMU_FAULT;
 }
@@ -157,9 +160,9 @@ static void leave_port(struct run *r, const struct emu_io *io, int write)
 		memcpy(&page->data, io->data, io->len);
 	page->reps = 1;
 	page->type = write ? MV_EXIT_IO_OUT : MV_EXIT_IO_IN;
-	page->size = io->len == 1 ? mv_bit_size_t_8 :
-		     io->len == 2 ? mv_bit_size_t_16 :
-				    mv_bit_size_t_32;
+	page->size = io->len == 1   ? mv_bit_size_t_8
+		     : io->len == 2 ? mv_bit_size_t_16
+				    : mv_bit_size_t_32;
 	run_leave(r, mv_exit_reason_t_io);
 }
 
@@ -206,7 +209,9 @@ static void emulated(struct run *r, const struct emu *e)
 static void faulted(struct run *r, const struct emu *e)
 {
 	struct fault fault = {
-		.vector = e->fault.vector, .error = e->fault.error, .addr = e->fault.addr,
+		.vector = e->fault.vector,
+		.error = e->fault.error,
+		.addr = e->fault.addr,
 	};
 
 	take_regs(r, e);
