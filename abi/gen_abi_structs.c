@@ -86,10 +86,10 @@ static void gen_mdl(void)
 
 static void gen_cdl(void)
 {
-	GEN_STRUCT(mv_cdl_entry_t, "A CPUID leaf. No operation that works uses it yet.",
+	GEN_STRUCT(mv_cdl_entry_t, "A CPUID leaf.",
 		   GEN_FIELD(mv_cdl_entry_t, fun, "EAX in"),
 		   GEN_FIELD(mv_cdl_entry_t, idx, "ECX in"),
-		   GEN_FIELD(mv_cdl_entry_t, flags, "reserved"),
+		   GEN_FIELD(mv_cdl_entry_t, flags, "`MV_CDL_ENTRY_FLAG_*`"),
 		   GEN_FIELD(mv_cdl_entry_t, eax, "EAX out"),
 		   GEN_FIELD(mv_cdl_entry_t, ebx, "EBX out"),
 		   GEN_FIELD(mv_cdl_entry_t, ecx, "ECX out"),

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* Exits of guests: what MicroV does for the guest itself, and what it tells root. */
+#include "cpuid.h"
 #include "crash.h"
 #include "exit.h"
 #include "log.h"
@@ -11,9 +12,14 @@
 static void guest_cpuid(struct run *r)
 {
 	uint64_t *gpr = r->vs.st->gpr;
+	struct mv_cdl_entry_t e = { .fun = gpr[MK_RAX], .idx = gpr[MK_RCX] };
 
 	crash_on(gpr[MK_RAX]);
-	gpr[MK_RAX] = gpr[MK_RBX] = gpr[MK_RCX] = gpr[MK_RDX] = 0;
+	cpuid_read(&r->vs, &e);
+	gpr[MK_RAX] = e.eax;
+	gpr[MK_RBX] = e.ebx;
+	gpr[MK_RCX] = e.ecx;
+	gpr[MK_RDX] = e.edx;
 	run_skip(r, 2);
 }
 
@@ -70,7 +76,8 @@ static void guest_xsetbv(struct run *r)
 	uint64_t value = (uint32_t)st->gpr[MK_RAX] | st->gpr[MK_RDX] << 32;
 
 	/* Without a CPUID the guest has x87 only. */
-	if (walk_cpl(&r->vs) || (uint32_t)st->gpr[MK_RCX] || !xcr0_valid(value, 1)) {
+	if (walk_cpl(&r->vs) || (uint32_t)st->gpr[MK_RCX] ||
+	    !xcr0_valid(value, cpuid_xcr0(&r->vs))) {
 		exit_inject_gp(st);
 		return;
 	}

@@ -191,7 +191,7 @@ static void write_state(struct run *r)
 
 	page->rflags = st->rflags;
 	page->cr8 = st->cr8;
-	page->apic_base = state_data(st)->apic_base;
+	page->apic_base = state_data(st)->msrs.apic_base;
 	page->flags = st->shadow ? MV_EXIT_STATE_SHADOW : 0;
 }
 

@@ -33,9 +33,22 @@
 /* An IN, OUT or INS that user space serves; the next run completes it. */
 enum io_pending { IO_NONE = 0, IO_IN, IO_OUT, IO_INS };
 
+#define MTRR_VARIABLE 16U /* eight bases and masks */
+#define MTRR_FIXED 11U
+#define MCE_BANKS 32U
+
+/* MSRs that only MicroV knows: nothing depends on most of them. */
+struct vs_msrs {
+	uint64_t apic_base;
+	uint64_t misc_enable, ucode_rev, hwcr;
+	uint64_t tsc_adjust;
+	uint64_t mcg_status, mcg_ctl, mce[4 * MCE_BANKS];
+	uint64_t mtrr_def, mtrr_variable[MTRR_VARIABLE], mtrr_fixed[MTRR_FIXED];
+};
+
 /* MicroV's own data of a guest VS, in its state page. */
 struct vs_data {
-	uint64_t apic_base;
+	struct vs_msrs msrs;
 	uint64_t io_rip;  /* linear RIP of the pending instruction */
 	uint64_t io_next; /* RIP behind it */
 	uint32_t io_reps;

@@ -35,6 +35,15 @@ void vm_put(struct vm_file *vm);
 long vcpu_create(struct vm_file *vm, unsigned long id);
 void vcpu_free(struct vcpu_file *vcpu);
 
+/* cpuid.c, msr.c: ioctls of /dev/kvm and of a vCPU (vcpu NULL: of /dev/kvm), as KVM's. */
+long cpuid_get_system(struct kvm_cpuid2 __user *arg, bool emulated);
+long cpuid_get_vcpu(struct shim_vcpu *vcpu, struct kvm_cpuid2 __user *arg);
+long cpuid_set2(struct shim_vcpu *vcpu, const struct kvm_cpuid2 __user *arg);
+long cpuid_set(struct shim_vcpu *vcpu, const struct kvm_cpuid __user *arg);
+long msr_list(struct kvm_msr_list __user *arg, bool features);
+long msrs_get(struct shim_vcpu *vcpu, struct kvm_msrs __user *arg);
+long msrs_set(struct shim_vcpu *vcpu, const struct kvm_msrs __user *arg);
+
 /* cpu.c: the shared pages of all CPUs. */
 int cpus_init(void);
 void cpus_fini(void);

@@ -65,6 +65,16 @@ static long vcpu_ioctl_locked(struct vcpu_file *vcpu, unsigned int ioctl, unsign
 		return get_sregs(vcpu, argp);
 	case KVM_SET_SREGS:
 		return set_sregs(vcpu, argp);
+	case KVM_SET_CPUID:
+		return cpuid_set(&vcpu->vcpu, argp);
+	case KVM_SET_CPUID2:
+		return cpuid_set2(&vcpu->vcpu, argp);
+	case KVM_GET_CPUID2:
+		return cpuid_get_vcpu(&vcpu->vcpu, argp);
+	case KVM_GET_MSRS:
+		return msrs_get(&vcpu->vcpu, argp);
+	case KVM_SET_MSRS:
+		return msrs_set(&vcpu->vcpu, argp);
 	default:
 		return -EINVAL;
 	}

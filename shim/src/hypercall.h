@@ -50,6 +50,16 @@ mv_status_t hypercall_destroy_vs(uint16_t vsid);
 /* idx: MV_VS_OP_REG_GET_LIST_IDX_VAL and the like; a get writes the values to entries[].val. */
 mv_status_t hypercall_rdl(unsigned int idx, uint16_t vsid, struct mv_rdl_entry_t *entries,
 			  size_t count);
+/*
+ * CPUID lists by the shared page, with `flags` in their REG0. idx: MV_VS_OP_CPUID_GET_LIST_IDX_VAL
+ * or _SET_; op MV_PP_OP and MV_PP_OP_CPUID_GET_SUPPORTED_LIST_IDX_VAL. entries has room for
+ * MV_CDL_MAX_ENTRIES, *count of them in, and as many as came back out.
+ */
+mv_status_t hypercall_cdl(unsigned int op, unsigned int idx, uint16_t vsid, uint64_t flags,
+			  struct mv_cdl_entry_t *entries, size_t *count);
+/* Do guests have this MSR? */
+bool hypercall_msr_supported(uint32_t msr);
+mv_status_t hypercall_msr_get(uint16_t vsid, uint32_t msr, uint64_t *val);
 mv_status_t hypercall_msr_set(uint16_t vsid, uint32_t msr, uint64_t val);
 
 /* With the shared page held and filled in; *reason: mv_exit_reason_t. */

@@ -111,6 +111,7 @@ static int enter(struct shim_vcpu *vcpu, uint64_t cr8, uint64_t flags, struct vc
 		exit_copy(vcpu, page, exit);
 		memcpy(&exit->state, (char *)page + MV_EXIT_STATE_OFFSET, sizeof(exit->state));
 		exit->ran = true;
+		vcpu->has_run |= guest;
 		vcpu->io = (struct vcpu_io){ .pending = false };
 		vcpu->cr8 = cr8;
 	}

@@ -19,7 +19,7 @@
 #define APIC_BASE_RESERVED 0x2FFULL
 #define CR8_MAX 15U
 /* Physical address bits of a vCPU whose CPUID was not set (cpuid_query_maxphyaddr()). */
-#define MAXPHYADDR 36U
+#define PHYS_BITS_DEFAULT 36U
 
 /* Segment attributes of the ABI; see MV_REGS. */
 #define ATTRIB_TYPE 0xFU
@@ -247,19 +247,27 @@ static bool cr0_valid(uint64_t cr0)
 	return !(cr0 & X86_CR0_PG) || cr0 & X86_CR0_PE;
 }
 
+/* No bits beyond the physical addresses that the vCPU has. */
+static bool phys_valid(const struct shim_vcpu *vcpu, uint64_t gpa)
+{
+	uint32_t bits = vcpu->phys_bits ? vcpu->phys_bits : PHYS_BITS_DEFAULT;
+
+	return bits >= 64 || !(gpa >> bits);
+}
+
 /* EFER and CS as the CPU mode of CR0 and CR4 demands. */
-static bool mode_valid(const struct kvm_sregs *sregs)
+static bool mode_valid(const struct shim_vcpu *vcpu, const struct kvm_sregs *sregs)
 {
 	if (sregs->efer & EFER_LME && sregs->cr0 & X86_CR0_PG)
 		return sregs->cr4 & X86_CR4_PAE && sregs->efer & EFER_LMA &&
-		       !(sregs->cr3 >> MAXPHYADDR);
+		       phys_valid(vcpu, sregs->cr3);
 	return !(sregs->efer & EFER_LMA) && !sregs->cs.l;
 }
 
 /* x2APIC mode is reserved for a vCPU whose CPUID doesn't have it. */
-static bool apic_base_valid(uint64_t base)
+static bool apic_base_valid(const struct shim_vcpu *vcpu, uint64_t base)
 {
-	return !(base & (APIC_BASE_RESERVED | APIC_BASE_X2APIC)) && !(base >> MAXPHYADDR);
+	return !(base & (APIC_BASE_RESERVED | APIC_BASE_X2APIC)) && phys_valid(vcpu, base);
 }
 
 static bool interrupt_pending(const struct kvm_sregs *sregs)
@@ -301,8 +309,8 @@ int shim_vcpu_set_sregs(struct shim_vcpu *vcpu, const struct kvm_sregs *sregs)
 	};
 	mv_status_t status;
 
-	if (!mode_valid(sregs) || !cr0_valid(sregs->cr0) || sregs->cr4 & ~cr4_allowed() ||
-	    !apic_base_valid(sregs->apic_base))
+	if (!mode_valid(vcpu, sregs) || !cr0_valid(sregs->cr0) || sregs->cr4 & ~cr4_allowed() ||
+	    !apic_base_valid(vcpu, sregs->apic_base))
 		return -EINVAL;
 	/* KVM injects the first of them. There is no injection yet (no KVM_INTERRUPT either). */
 	if (interrupt_pending(sregs))
