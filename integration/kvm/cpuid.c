@@ -169,8 +169,13 @@ static void add(struct kvm_cpuid2 *list, uint32_t function, uint32_t index, uint
 		uint32_t eax, uint32_t ebx, uint32_t ecx, uint32_t edx)
 {
 	list->entries[list->nent++] = (struct kvm_cpuid_entry2){
-		.function = function, .index = index, .flags = flags,
-		.eax = eax, .ebx = ebx, .ecx = ecx, .edx = edx,
+		.function = function,
+		.index = index,
+		.flags = flags,
+		.eax = eax,
+		.ebx = ebx,
+		.ecx = ecx,
+		.edx = edx,
 	};
 }
 
@@ -227,7 +232,9 @@ static void lookup_common(struct kt_guest *g)
 
 static void lookup_amd(void)
 {
-	static const uint32_t beyond[] = { 0xd, 0x3fffffff, 0x40000001, 0x80000005, 0xc0000000, ~0U };
+	static const uint32_t beyond[] = {
+		0xd, 0x3fffffff, 0x40000001, 0x80000005, 0xc0000000, ~0U
+	};
 	struct kt_guest g = guest_with(made_up('A'));
 
 	lookup_common(&g);
@@ -238,7 +245,9 @@ static void lookup_amd(void)
 /* Intel: beyond the end of a class is the highest basic leaf. */
 static void lookup_intel(void)
 {
-	static const uint32_t beyond[] = { 0xd, 0x3fffffff, 0x40000001, 0x80000005, 0xc0000000, ~0U };
+	static const uint32_t beyond[] = {
+		0xd, 0x3fffffff, 0x40000001, 0x80000005, 0xc0000000, ~0U
+	};
 	struct kt_guest g = guest_with(made_up('G'));
 
 	lookup_common(&g);

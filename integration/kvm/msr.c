@@ -210,10 +210,13 @@ static struct kt_guest guest_new(void)
 
 static void guest_and_host(void)
 {
-	static const uint32_t both[] = { 0x174,	     0x277, 0x200, 0x250, 0x2ff, 0x400,
-					 0xc0000081, 0x17a };
-	static const uint64_t data[] = { 0x18, 0x0007010600070106, 0x80000006, 0x0606060606060606,
-					 0xc06,		 ~0ULL,	     0x23001000000000,	   7 };
+	static const uint32_t both[] = {
+		0x174, 0x277, 0x200, 0x250, 0x2ff, 0x400, 0xc0000081, 0x17a
+	};
+	static const uint64_t data[] = {
+		0x18,  0x0007010600070106, 0x80000006, 0x0606060606060606, 0xc06,
+		~0ULL, 0x23001000000000,   7
+	};
 	struct kt_guest g = guest_new();
 
 	for (unsigned int i = 0; i < KT_LEN(both); i++) {
@@ -234,8 +237,8 @@ static void guest_refused(void)
 		uint32_t index;
 		uint64_t value;
 	} bad[] = {
-		{ UNKNOWN, 0 }, { 0xfe, 0x508 }, { 0x1a0, 0 },	     { 0x277, 2 },  { 0x200, 2 },
-		{ 0x2ff, 2 },	{ 0x400, 2 },	 { 0x401, 1 },	     { 0x17b, 0 },
+		{ UNKNOWN, 0 }, { 0xfe, 0x508 }, { 0x1a0, 0 }, { 0x277, 2 }, { 0x200, 2 },
+		{ 0x2ff, 2 },	{ 0x400, 2 },	 { 0x401, 1 }, { 0x17b, 0 },
 	};
 
 	for (unsigned int i = 0; i < KT_LEN(bad); i++) {

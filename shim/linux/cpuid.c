@@ -108,8 +108,11 @@ long cpuid_set(struct shim_vcpu *vcpu, const struct kvm_cpuid __user *arg)
 		if (copy_from_user(&old, &arg->entries[i], sizeof(old)))
 			ret = -EFAULT;
 		entries[i] = (struct kvm_cpuid_entry2){
-			.function = old.function, .eax = old.eax, .ebx = old.ebx,
-			.ecx = old.ecx, .edx = old.edx,
+			.function = old.function,
+			.eax = old.eax,
+			.ebx = old.ebx,
+			.ecx = old.ecx,
+			.edx = old.edx,
 		};
 	}
 	if (!ret)

@@ -45,8 +45,8 @@ long msrs_get(struct shim_vcpu *vcpu, struct kvm_msrs __user *arg)
 	entries = entries_in(arg, &count);
 	if (IS_ERR(entries))
 		return PTR_ERR(entries);
-	ret = vcpu ? shim_vcpu_get_msrs(vcpu, entries, count) :
-		     shim_get_msr_features(entries, count);
+	ret = vcpu ? shim_vcpu_get_msrs(vcpu, entries, count)
+		   : shim_get_msr_features(entries, count);
 	if (copy_to_user(arg->entries, entries, count * sizeof(*entries)))
 		ret = -EFAULT;
 	kfree(entries);

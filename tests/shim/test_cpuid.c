@@ -176,15 +176,9 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(supported),
-		TEST(emulated),
-		TEST(supported_errors),
-		TEST(set_and_get),
-		TEST(set_refused),
-		TEST(set_after_run),
-		TEST(address_bits),
-		TEST(msr_lists),
-		TEST(msrs_up_to_the_first_bad_one),
+		TEST(supported),	  TEST(emulated),    TEST(supported_errors),
+		TEST(set_and_get),	  TEST(set_refused), TEST(set_after_run),
+		TEST(address_bits),	  TEST(msr_lists),   TEST(msrs_up_to_the_first_bad_one),
 		TEST(msrs_of_the_system),
 	};
 
