@@ -79,6 +79,8 @@ struct fake_hv {
 	uint64_t reg[MV_REG_MAX + 1];
 	uint64_t efer, apic_base;
 	bool shadow; /* interrupts are held off for one instruction */
+	struct vcpu_events events; /* but for shadow */
+	uint64_t queued; /* REG3 of the last mv_vs_op_queue_interrupt */
 	size_t reg_gets;
 	size_t runs;
 	bool waiting; /* RETRY_CONTINUATION was the last answer */
