@@ -60,12 +60,14 @@ static void choose(struct mk_state *st)
 
 /*
  * An NMI behind an interrupt shadow or an IRET has no window of its own: the one for
- * interrupts comes at the right moment when they are on, else the next exit must do.
+ * interrupts comes at the right moment when that turns them on, else the next exit must do.
+ * When the guest can take interrupts already, asking would only keep it from the IRET.
  */
 static uint8_t windows(const struct run *r)
 {
 	const struct vs_data *data = state_data(r->vs.st);
-	int nmi = data->nmi_pending && (!data->nmi_masked || data->nmi_iret);
+	int nmi = data->nmi_pending && (!data->nmi_masked || data->nmi_iret) &&
+		  !can_interrupt(r->vs.st);
 	uint8_t window = 0;
 
 	if (r->window || data->intr != INTR_NONE || nmi)
@@ -207,8 +209,8 @@ static int events_valid(const struct mv_events_t *events)
 	if ((events->exception | events->exception_has_error | events->interrupt | events->nmi |
 	     events->nmi_masked | events->shadow) > 1)
 		return 0;
-	if (events->exception && (events->exception_vector >= VECTORS_EXCEPTION ||
-				  events->exception_vector == VEC_NMI))
+	if (events->exception &&
+	    (events->exception_vector >= VECTORS_EXCEPTION || events->exception_vector == VEC_NMI))
 		return 0;
 	return events->nmi_pending <= 2;
 }

@@ -12,6 +12,7 @@ GUEST(take_interrupts);
 GUEST(shadow);
 GUEST(late_sti);
 GUEST(take_nmi);
+GUEST(nmi_with_sti);
 GUEST(spin);
 
 static volatile sig_atomic_t seen;
@@ -244,6 +245,20 @@ static void nmi_is_blocked(void)
 	CHECK(kt_regs(&g.vcpu).rsi > 0);
 }
 
+static void nmi_is_blocked_with_sti(void)
+{
+	struct kt_guest g = kt_guest(KT_REAL, CODE(nmi_with_sti));
+
+	RUN(&g.vcpu, KVM_EXIT_HLT);
+	CHECK_OK(ioctl(g.vcpu.fd, KVM_NMI));
+	for (unsigned int i = 1; i <= 5; i++) {
+		RUN(&g.vcpu, KVM_EXIT_IO);
+		CHECK_EQ(kt_regs(&g.vcpu).rbx, i);
+		CHECK_EQ(kt_regs(&g.vcpu).rsp & 0xffff, 0x8000 - 6);
+		CHECK_OK(ioctl(g.vcpu.fd, KVM_NMI));
+	}
+}
+
 static int set_mask(const struct kt_vcpu *vcpu, uint32_t len, uint64_t set)
 {
 	struct {
@@ -322,6 +337,7 @@ static const struct kt_test tests[] = {
 	{ "exits before the window", window_and_io },
 	{ "an NMI", nmi_delivered },
 	{ "NMIs wait for IRET", nmi_is_blocked },
+	{ "NMIs wait for IRET with interrupts on", nmi_is_blocked_with_sti },
 	{ "KVM_SET_SIGNAL_MASK", signal_mask },
 	{ "KVM_SET_SIGNAL_MASK refuses", signal_mask_refused },
 	{ "KVM_SET_SIGNAL_MASK blocks", signal_mask_blocks },

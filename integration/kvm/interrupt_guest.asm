@@ -76,6 +76,20 @@ GUEST_CODE take_nmi, 16
 END_CODE
 
 
+; The same with interrupts on in the handler.
+GUEST_CODE nmi_with_sti, 16
+	IVT	2, .handler
+	hlt
+.spin:
+	inc	esi
+	jmp	.spin
+.handler:
+	inc	bx
+	sti
+	out	0x20, al
+	iret
+END_CODE
+
 GUEST_CODE spin, 16
 	jmp	spin
 END_CODE

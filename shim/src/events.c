@@ -34,15 +34,16 @@ int shim_vcpu_get_events(struct shim_vcpu *vcpu, struct kvm_vcpu_events *events)
 	memset(events, 0, sizeof(*events));
 	if (status != MV_STATUS_SUCCESS)
 		return hypercall_errno(status);
-	events->exception.injected = e.exception && e.exception_vector != VEC_BP &&
-				     e.exception_vector != VEC_OF;
+	events->exception.injected =
+		e.exception && e.exception_vector != VEC_BP && e.exception_vector != VEC_OF;
 	events->exception.nr = e.exception_vector;
 	events->exception.has_error_code = e.exception_has_error;
 	events->exception.error_code = e.exception_error;
 	events->interrupt.injected = e.interrupt;
 	events->interrupt.nr = e.interrupt_vector;
 	/* AMD doesn't tell which of both it is. */
-	events->interrupt.shadow = e.shadow ? KVM_X86_SHADOW_INT_STI | KVM_X86_SHADOW_INT_MOV_SS : 0;
+	events->interrupt.shadow =
+		e.shadow ? KVM_X86_SHADOW_INT_STI | KVM_X86_SHADOW_INT_MOV_SS : 0;
 	events->nmi.injected = e.nmi;
 	events->nmi.pending = !!e.nmi_pending;
 	events->nmi.masked = e.nmi_masked;

@@ -282,8 +282,9 @@ static mv_status_t state_get(const struct shim_vcpu *vcpu, struct mv_exit_state_
 	state->rflags = list[0].val;
 	state->cr8 = list[1].val;
 	state->apic_base = vcpu->apic_base;
-	state->flags = (events.shadow ? MV_EXIT_STATE_SHADOW : 0) |
-		       (events.exception || events.interrupt || events.nmi ? MV_EXIT_STATE_EVENT : 0);
+	state->flags =
+		(events.shadow ? MV_EXIT_STATE_SHADOW : 0) |
+		(events.exception || events.interrupt || events.nmi ? MV_EXIT_STATE_EVENT : 0);
 	return status;
 }
 
@@ -298,7 +299,8 @@ static void run_save(struct shim_vcpu *vcpu, struct vcpu_exit *exit)
 	vcpu->cr8 = state->cr8;
 	vcpu->apic_base = state->apic_base;
 	run->if_flag = !!(state->rflags & RFLAGS_IF);
-	run->ready_for_interrupt_injection = state->rflags & RFLAGS_IF &&
+	run->ready_for_interrupt_injection =
+		state->rflags & RFLAGS_IF &&
 		!(state->flags & (MV_EXIT_STATE_SHADOW | MV_EXIT_STATE_EVENT));
 	run->cr8 = state->cr8;
 	run->apic_base = state->apic_base;

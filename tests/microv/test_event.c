@@ -209,6 +209,23 @@ static void nmi_until_iret(void **state)
 	assert_int_equal(events()->nmi_pending, 0);
 }
 
+/* The handler has turned interrupts on: no window that is open before IRET is executed. */
+static void iret_with_interrupts_on(void **state)
+{
+	(void)state;
+	HC(0, VS, QUEUE_NMI, id, 0, 0);
+	enter_once();
+	HC(0, VS, QUEUE_NMI, id, 0, 0);
+	EXIT(.reason = MK_EXIT_IRET);
+	enter_once();
+	assert_nothing_injected();
+	assert_int_equal(st->window, 0);
+	st->rip += 2;
+	EXIT(.reason = MK_EXIT_CPUID, .len = 2);
+	enter_once();
+	assert_injected(MK_EVENT_NMI, 2);
+}
+
 static void nmi_before_interrupt(void **state)
 {
 	(void)state;
@@ -311,6 +328,7 @@ int main(void)
 		TEST(window_of_the_caller),
 		TEST(exit_state_tells_of_events),
 		TEST(nmi_until_iret),
+		TEST(iret_with_interrupts_on),
 		TEST(nmi_before_interrupt),
 		TEST(nmi_waits_for_the_shadow),
 		TEST(events_there_and_back),

@@ -144,7 +144,8 @@ static void nmi(void **state)
 
 static void debugregs(void **state)
 {
-	struct kvm_debugregs in = { .db = { 1, 2, 3, ~0ULL }, .dr6 = 0xFFFF0FF1, .dr7 = 0x455 }, out;
+	struct kvm_debugregs in = { .db = { 1, 2, 3, ~0ULL }, .dr6 = 0xFFFF0FF1, .dr7 = 0x455 },
+			     out;
 
 	(void)state;
 	assert_int_equal(shim_vcpu_set_debugregs(&vcpu, &in), 0);
