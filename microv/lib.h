@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* The few library functions and macros that MicroV needs. */
+/* The few library functions and macros that MicroV needs; memory functions are in mem.h. */
 #ifndef MICROV_LIB_H
 #define MICROV_LIB_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+#include "mem.h"
 
-void *memcpy(void *dst, const void *src, size_t len);
-void *memset(void *dst, int byte, size_t len);
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
 /*
  * Copies memory that somebody else can write at any time. The compiler can't see through it,

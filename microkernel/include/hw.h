@@ -132,14 +132,6 @@ static inline void hw_rewrite_cr8(void)
 	asm volatile("mov %%cr8, %0; mov %0, %%cr8" : "=r"(v)::"memory");
 }
 
-static inline u64 hw_read_cr4(void)
-{
-	u64 v;
-
-	asm volatile("mov %%cr4, %0" : "=r"(v));
-	return v;
-}
-
 static inline void hw_write_cr4(u64 v)
 {
 	asm volatile("mov %0, %%cr4" ::"r"(v) : "memory");

@@ -71,10 +71,9 @@ u64 cpu_features(u32 *asids)
 	hw_cpuid(0x80000001, 0, ext);
 	hw_cpuid(0x80000008, 0, ext8);
 	*asids = svm[1];
-	return (svm[3] & BIT(3) ? CPU_NRIPS : 0) | (svm[3] & BIT(5) ? CPU_CLEAN : 0) |
-	       (svm[3] & BIT(6) ? CPU_FLUSH_ASID : 0) | (svm[3] & BIT(7) ? CPU_DECODE : 0) |
-	       (ext[3] & BIT(26) ? CPU_1G : 0) | (ext[3] & BIT(20) ? CPU_NX : 0) |
-	       (ext8[1] & BIT(12) ? CPU_IBPB : 0) | (is_tcg() ? CPU_TCG : 0);
+	return (svm[3] & BIT(3) ? CPU_NRIPS : 0) | (svm[3] & BIT(7) ? CPU_DECODE : 0) |
+	       (ext[3] & BIT(26) ? CPU_1G : 0) | (ext8[1] & BIT(12) ? CPU_IBPB : 0) |
+	       (is_tcg() ? CPU_TCG : 0);
 }
 
 static int allocate(u64 n, struct cpu **out)

@@ -63,12 +63,9 @@ struct cpu {
 };
 
 #define CPU_NRIPS BIT(0)
-#define CPU_FLUSH_ASID BIT(1)
-#define CPU_CLEAN BIT(2)
 #define CPU_DECODE BIT(3)
 #define CPU_1G BIT(4)
 #define CPU_IBPB BIT(5)
-#define CPU_NX BIT(6)
 #define CPU_TCG BIT(7) /* QEMU's emulation */
 
 /* The CPU that runs this. */

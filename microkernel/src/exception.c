@@ -68,7 +68,7 @@ void exception(struct frame *f)
 	u64 to;
 
 	if ((f->cs & 3) == 3) {
-		to = f->vector == PAGE_FAULT ? user_fixup(cpu, f->rip, hw_read_cr2()) : 0;
+		to = f->vector == PAGE_FAULT ? user_fixup(f->rip, hw_read_cr2()) : 0;
 		if (to) {
 			f->rip = to;
 			return;

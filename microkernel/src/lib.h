@@ -1,16 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a freestanding program needs besides its compiler: memory functions, spinlocks.
+ * What a freestanding program needs besides its compiler: memory functions (mem.h), spinlocks.
  */
 #ifndef MK_LIB_H
 #define MK_LIB_H
 
 #include "hw.h"
+#include "mem.h"
 #include "types.h"
-
-void *memset(void *to, int c, size_t n);
-void *memcpy(void *to, const void *from, size_t n);
-int memcmp(const void *a, const void *b, size_t n);
 
 typedef struct {
 	u32 held;

@@ -77,14 +77,13 @@ static struct space *space_lock(u64 id)
 	return NULL;
 }
 
-int space_init(bool has_1g)
+void space_init(bool has_1g)
 {
 	struct space *root = space_root();
 
 	root_space_set_levels(has_1g);
 	space_reset(root, MV_ROOT_VMID);
 	root->phase = SPACE_LIVE;
-	return 0;
 }
 
 /* The top table comes with the first need: a new space has no pages at all. */

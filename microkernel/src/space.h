@@ -24,8 +24,8 @@ struct space {
 	u64 epoch; /* of the last removal of a mapping */
 };
 
-/* Sets up space 0: its pool gets the hypervisor's free pages, RAM is mapped. 0 or -errno. */
-int space_init(bool has_1g);
+/* Sets up space 0, empty; has_1g: nested tables may have 1 GiB leaves. */
+void space_init(bool has_1g);
 
 /* Puts the all-ones page in place of the 2 MiB at spa, at start only. 0 or -ENOMEM. */
 int space_hide_chunk(spa_t spa);

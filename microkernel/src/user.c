@@ -185,9 +185,8 @@ s64 user_window_fixup(u64 start, u64 end, u64 to)
 	return 0;
 }
 
-u64 user_fixup(const struct cpu *cpu, u64 rip, u64 addr)
+u64 user_fixup(u64 rip, u64 addr)
 {
-	(void)cpu;
 	if (addr < MK_U_WINDOW || addr - MK_U_WINDOW >= MK_GPA_END)
 		return 0;
 	return rip >= fixup.start && rip < fixup.end ? fixup.to : 0;

@@ -28,7 +28,7 @@ void user_window_close(struct cpu *cpu);
 s64 user_window_fixup(u64 start, u64 end, u64 fixup);
 
 /* A fault at `addr` by the instruction at rip: where to go on instead, or 0. */
-u64 user_fixup(const struct cpu *cpu, u64 rip, u64 addr);
+u64 user_fixup(u64 rip, u64 addr);
 
 /* Ring-3 memory [va, va + bytes) as ring 0 may use it: in image or stack, or with `shared`
  * the shared page; copies part by part. -EFAULT. */

@@ -25,7 +25,6 @@ static inline bool is_root(const struct vs *vs)
 
 /* svm_state.c: between state page and VMCB. */
 void svm_commit(struct vs *vs, u32 dirty);
-void svm_fetch_group(struct mk_state *s, const struct vmcb *v, u32 group);
 void svm_collect(struct vs *vs);
 u16 svm_attrib(u16 vmcb_attrib);
 struct vmcb_seg svm_seg(struct mk_seg seg);

@@ -88,8 +88,6 @@ MV_ABI_SIZE(struct vmcb, 0x1000);
 /* intercept1, offset 0x0C */
 #define I1_INTR BIT(0)
 #define I1_NMI BIT(1)
-#define I1_SMI BIT(2)
-#define I1_INIT BIT(3)
 #define I1_VINTR BIT(4)
 #define I1_RDPMC BIT(15)
 #define I1_CPUID BIT(18)
@@ -123,7 +121,6 @@ MV_ABI_SIZE(struct vmcb, 0x1000);
 #define NP_ENABLE BIT(0)
 #define TLB_KEEP 0U
 #define TLB_FLUSH_ALL 1U
-#define TLB_FLUSH_ASID 3U
 
 /* EVENTINJ and EXITINTINFO, APM 15.20 and 15.7.2 */
 #define EVENT_VECTOR 0xFFULL
@@ -133,7 +130,6 @@ MV_ABI_SIZE(struct vmcb, 0x1000);
 
 /* VMCB clean bits, APM 15.15.3 */
 #define CLEAN_I BIT(0)
-#define CLEAN_IOPM BIT(1)
 #define CLEAN_ASID BIT(2)
 #define CLEAN_TPR BIT(3)
 #define CLEAN_NP BIT(4)
@@ -142,7 +138,6 @@ MV_ABI_SIZE(struct vmcb, 0x1000);
 #define CLEAN_DT BIT(7)
 #define CLEAN_SEG BIT(8)
 #define CLEAN_CR2 BIT(9)
-#define CLEAN_LBR BIT(10)
 #define CLEAN_ALL 0x7FFU
 
 #endif /* MK_VMCB_H */

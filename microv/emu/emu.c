@@ -20,8 +20,8 @@ void emu_give(struct emu *e, const void *data)
 
 	if (p->reads == EMU_MAX_READS)
 		return;
-	p->read[p->reads] = e->want;
-	memcpy(p->read[p->reads].data, data, e->want.len);
+	p->read[p->reads] = p->want;
+	memcpy(p->read[p->reads].data, data, p->want.len);
 	p->reads++;
 }
 
@@ -48,6 +48,8 @@ static int fetch_more(struct emu *e)
 	unsigned int len = EMU_MAX_CODE - p->code_len;
 	int err;
 
+	if (!is_long64(e))
+		gla = (uint32_t)gla;
 	if (len > PAGE_SIZE - gla % PAGE_SIZE)
 		len = PAGE_SIZE - gla % PAGE_SIZE;
 	if (!is_long64(e) && limit != 0xFFFFFFFF) {

@@ -12,8 +12,8 @@
  *               shadowed (MOV SS, POP SS).
  *   EMU_FAULT   take regs back (a REP instruction may have done some iterations, any other
  *               did nothing), and inject `fault`.
- *   EMU_WAIT    take regs back as above; user space must read `want`. Keep `pending`; when
- *               the data is there, fill struct emu again, put `pending` back, emu_give()
+ *   EMU_WAIT    take regs back as above; user space must read pending.want. Keep `pending`;
+ *               when the data is there, fill struct emu again, put `pending` back, emu_give()
  *               the data and call emu_step() again: it starts the instruction over with
  *               what it got. If somebody moved RIP meanwhile, the data is forgotten.
  *   EMU_RETRY   another CPU won a locked operation: nothing is done, run the guest again.
@@ -63,6 +63,7 @@ struct emu_pending {
 	uint8_t code_len;
 	uint8_t code[EMU_MAX_CODE]; /* fetched once */
 	uint8_t reads;
+	struct emu_io want; /* EMU_WAIT */
 	struct emu_io read[EMU_MAX_READS];
 };
 
@@ -108,7 +109,6 @@ struct emu {
 	uint8_t wide_branches; /* near branches ignore 66 in 64-bit mode: Intel's CPUs */
 
 	struct emu_fault fault; /* EMU_FAULT */
-	struct emu_io want; /* EMU_WAIT */
 	uint8_t shadow; /* EMU_OK: 1 after a load of SS */
 	uint8_t outs; /* EMU_OK */
 	struct emu_io out[EMU_MAX_WRITES];

@@ -133,7 +133,7 @@ static int ask(struct emu *e, const struct emu_io *io, void *buf)
 	}
 	if (p->reads == EMU_MAX_READS)
 		return EMU_UNHANDLED;
-	e->want = *io;
+	p->want = *io;
 	return EMU_WAIT;
 }
 

@@ -16,8 +16,8 @@ static void device_read_waits_and_starts_over(void **state)
 	*gpr(MK_RAX) = ~0ULL;
 	poke(DEVICE + 4, 0x12345678, 4);
 	assert_int_equal(emu_step(&w.emu), EMU_WAIT);
-	assert_int_equal(w.emu.want.addr, DEVICE + 4);
-	assert_int_equal(w.emu.want.len, 4);
+	assert_int_equal(w.emu.pending.want.addr, DEVICE + 4);
+	assert_int_equal(w.emu.pending.want.len, 4);
 	assert_int_equal(w.emu.regs.rip, 0x1000);
 	assert_int_equal(*gpr(MK_RAX), ~0ULL);
 

@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DEFAULT_COUNT 300000
+#define DEFAULT_COUNT 1000000
 #define MAX_REPORTS 40
 #define MAX_TEMPLATES 512
 

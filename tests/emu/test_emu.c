@@ -33,6 +33,36 @@ static void real_mode_limit(void **state)
 	assert_fault(VEC_SS, 0);
 }
 
+/* A limit of 4 GiB from protected mode stays in real mode. */
+static void unreal_mode(void **state)
+{
+	(void)state;
+	start(MODE_REAL);
+	CODE(0x67, 0x66, 0x8B, 0x03); /* mov (%ebx),%eax */
+	*gpr(MK_RBX) = 0x10000;
+	assert_fault(VEC_GP, 0);
+	w.emu.regs.seg[MK_DS].limit = 0xFFFFFFFF;
+	poke(0x10000, 0xCAFE1234, 4);
+	assert_int_equal(world_step(&w), EMU_OK);
+	assert_int_equal(*gpr(MK_RAX), 0xCAFE1234);
+}
+
+static void virtual_8086_mode(void **state)
+{
+	(void)state;
+	start(MODE_16);
+	world_cpl3(&w);
+	w.emu.regs.rflags |= FLAG_VM;
+	CODE(0x8E, 0x07); /* mov (%bx),%es */
+	*gpr(MK_RBX) = DEVICE;
+	poke(DEVICE, 0x0100, 2);
+	assert_int_equal(world_step(&w), EMU_OK);
+	assert_int_equal(w.emu.regs.seg[MK_ES].base, 0x1000);
+	w.logged = 0;
+	CODE(0x9C); /* pushf, with IOPL 0 */
+	assert_fault(VEC_GP, 0);
+}
+
 static void real_mode_loads_segments(void **state)
 {
 	(void)state;
@@ -470,6 +500,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(real_mode_segments),
 		cmocka_unit_test(real_mode_limit),
+		cmocka_unit_test(unreal_mode),
+		cmocka_unit_test(virtual_8086_mode),
 		cmocka_unit_test(real_mode_loads_segments),
 		cmocka_unit_test(real_mode_far_jump),
 		cmocka_unit_test(non_canonical),

@@ -148,7 +148,7 @@ static void log_access(struct world *w, const struct emu_io *io, int write)
 static void serve_read(struct world *w)
 {
 	struct emu *e = &w->emu, fresh = { .ops = &ops, .context = w };
-	struct emu_io io = e->want;
+	struct emu_io io = e->pending.want;
 
 	if (io.is_port)
 		memcpy(io.data, &w->port_in, io.len);
@@ -164,7 +164,6 @@ static void serve_read(struct world *w)
 	fresh.efer = e->efer;
 	fresh.xcr0 = e->xcr0;
 	fresh.cpl = e->cpl;
-	fresh.want = e->want;
 	fresh.pending = e->pending;
 	*e = fresh;
 	emu_give(e, io.data);

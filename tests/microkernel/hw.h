@@ -40,7 +40,6 @@ void hw_read_dr(u64 dr[4]);
 void hw_write_dr(const u64 dr[4]);
 u64 hw_read_cr2(void);
 void hw_rewrite_cr8(void);
-u64 hw_read_cr4(void);
 void hw_write_cr4(u64 v);
 void hw_write_cr3(u64 v);
 void hw_load_idt(const void *idt, u16 limit);

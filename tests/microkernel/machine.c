@@ -203,11 +203,6 @@ void hw_rewrite_cr8(void)
 	here()->cr8_writes++;
 }
 
-u64 hw_read_cr4(void)
-{
-	return here()->cr4;
-}
-
 void hw_write_cr4(u64 v)
 {
 	here()->cr4 = v;

@@ -97,11 +97,8 @@ static void features(void **state)
 	} cases[] = {
 		{ 0, 0, 0, 0 },
 		{ .svm = 1 << 3, .feature = CPU_NRIPS },
-		{ .svm = 1 << 5, .feature = CPU_CLEAN },
-		{ .svm = 1 << 6, .feature = CPU_FLUSH_ASID },
 		{ .svm = 1 << 7, .feature = CPU_DECODE },
 		{ .ext = 1 << 26, .feature = CPU_1G },
-		{ .ext = 1 << 20, .feature = CPU_NX },
 		{ .ext8 = 1 << 12, .feature = CPU_IBPB },
 	};
 	unsigned int i;

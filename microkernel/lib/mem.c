@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: MIT
 /*
- * Memory functions that the compiler may call.
+ * Memory functions, which the compiler may call, for the microkernel and MicroV.
  */
-#include "lib.h"
+#include "mem.h"
+
+#include <stdint.h>
 
 void *memset(void *to, int c, size_t n)
 {
-	u64 fill = (u8)c * 0x0101010101010101ULL;
-	u64 words = n / 8, bytes = n % 8;
+	uint64_t fill = (uint8_t)c * 0x0101010101010101ULL;
+	uint64_t words = n / 8, bytes = n % 8;
 	void *d = to;
 
 	asm volatile("rep stosq" : "+D"(d), "+c"(words) : "a"(fill) : "memory");
@@ -17,7 +19,7 @@ void *memset(void *to, int c, size_t n)
 
 void *memcpy(void *to, const void *from, size_t n)
 {
-	u64 words = n / 8, bytes = n % 8;
+	uint64_t words = n / 8, bytes = n % 8;
 	void *d = to;
 
 	asm volatile("rep movsq" : "+D"(d), "+S"(from), "+c"(words)::"memory");
@@ -27,7 +29,7 @@ void *memcpy(void *to, const void *from, size_t n)
 
 int memcmp(const void *a, const void *b, size_t n)
 {
-	const u8 *x = a, *y = b;
+	const uint8_t *x = a, *y = b;
 
 	for (; n; n--, x++, y++)
 		if (*x != *y)
