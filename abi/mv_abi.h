@@ -260,10 +260,24 @@ enum mv_op { MV_OPS(MV_OPS_ENUM) };
 	X(VS, vs, 0x22, XSAVE_SET_ALL, xsave_set_all, MV, NO, "", "", "", "")                      \
 	X(VS, vs, 0x23, MP_STATE_GET, mp_state_get, MV, NO, "", "", "", "")                        \
 	X(VS, vs, 0x24, MP_STATE_SET, mp_state_set, MV, NO, "", "", "", "")                        \
-	X(VS, vs, 0x25, INJECT_EXCEPTION, inject_exception, MV, NO, "", "", "", "")                \
-	X(VS, vs, 0x26, QUEUE_INTERRUPT, queue_interrupt, MV, NO, "", "", "", "")                  \
+	X(VS, vs, 0x25, INJECT_EXCEPTION, inject_exception, MV, YES, "REG1 15:0: VSID; REG2: vector; OURS: REG3 31:0: error code, for vectors that have one", "", \
+	  "INVALID_INPUT_REG1: no such guest VS; INVALID_INPUT_REG2: above 31, or 2 (NMI); INVALID_INPUT_REG3: no error code of 32 bits; FAILURE_BUSY", \
+	  "The next mv_vs_op_run delivers this exception first, at the present RIP. It takes the place of an exception that waits for the same.") \
+	X(VS, vs, 0x26, QUEUE_INTERRUPT, queue_interrupt, MV, YES, "REG1 15:0: VSID; REG2: vector; OURS: REG3: MV_INTERRUPT_*", "", \
+	  "INVALID_INPUT_REG1: no such guest VS; INVALID_INPUT_REG2: above 255; INVALID_INPUT_REG3; FAILURE_BUSY", \
+	  "Queues an external interrupt: it is delivered when the guest has interrupts on, is not in an interrupt shadow, and nothing else is delivered. " \
+	  "There is one slot: a second interrupt takes the place of the first.")                   \
 	X(VS, vs, 0x27, TSC_GET_KHZ, tsc_get_khz, MV, NO, "", "", "", "")                          \
-	X(VS, vs, 0x28, TSC_SET_KHZ, tsc_set_khz, MV, NO, "", "", "", "")
+	X(VS, vs, 0x28, TSC_SET_KHZ, tsc_set_khz, MV, NO, "", "", "", "")                          \
+	X(VS, vs, 0x40, QUEUE_NMI, queue_nmi, OURS, YES, "REG1 15:0: VSID", "",                    \
+	  "INVALID_INPUT_REG1: no such guest VS; FAILURE_BUSY",                                    \
+	  "Queues an NMI. One waits while another is served (until IRET), two otherwise; more are lost, as on a CPU. One that waits behind " \
+	  "IRET, or behind an interrupt shadow, with interrupts off, is delivered after the next exit.") \
+	X(VS, vs, 0x41, EVENTS_GET, events_get, OURS, YES, "REG1 15:0: VSID", "shared page: mv_events_t", \
+	  "INVALID_INPUT_REG1: no such guest VS; FAILURE_UNKNOWN: no shared page; FAILURE_BUSY", "Reads which events wait to be delivered.") \
+	X(VS, vs, 0x42, EVENTS_SET, events_set, OURS, YES, "REG1 15:0: VSID; shared page: mv_events_t", "", \
+	  "INVALID_INPUT_REG1: no such guest VS; FAILURE_UNKNOWN: no shared page, or a field out of range; FAILURE_BUSY", \
+	  "Replaces all events that wait.")
 
 #define MV_HYPERCALLS(X)                                                                           \
 	MV_HC_ID(X) MV_HC_HANDLE(X) MV_HC_DEBUG(X) MV_HC_PP(X) MV_HC_VM(X) MV_HC_VP(X) MV_HC_VS(X)
@@ -403,6 +417,8 @@ MV_ABI_SIZE(struct mv_cdl_t, 0x1000);
 #define MV_RUN_MAX_MSRS 10U
 /* OURS: complete the last exit's I/O and return with mv_exit_reason_t_interrupt at once. */
 #define MV_RUN_FLAG_COMPLETE_ONLY 0x1ULL
+/* OURS: return with mv_exit_reason_t_window as soon as the guest can take an interrupt. */
+#define MV_RUN_FLAG_WINDOW 0x2ULL
 
 struct mv_run_t {
 	struct mv_rdl_entry_t reg[MV_RUN_MAX_REGS];
@@ -420,6 +436,29 @@ MV_ABI_OFFSET(struct mv_run_t, in_bytes, 0x148);
 MV_ABI_OFFSET(struct mv_run_t, in, 0x150);
 MV_ABI_SIZE(struct mv_run_t, 0x1000);
 
+/* OURS: REG3 of mv_vs_op_queue_interrupt: deliver it at the next entry, interrupts off or not. */
+#define MV_INTERRUPT_NOW 0x1ULL
+
+/*
+ * OURS: events of a VS. What has begun to be delivered when an exit interrupted it counts as
+ * waiting. Flags are 0 or 1.
+ */
+struct mv_events_t {
+	mv_u8 exception; /* an exception waits */
+	mv_u8 exception_vector; /* 0 to 31, not 2 */
+	mv_u8 exception_has_error;
+	mv_u8 shadow; /* STI or MOV SS holds interrupts off for one instruction */
+	mv_u32 exception_error;
+	mv_u8 interrupt; /* an external interrupt waits */
+	mv_u8 interrupt_vector;
+	mv_u8 nmi; /* an NMI is delivered at the next entry */
+	mv_u8 nmi_pending; /* how many wait besides: 0 to 2 */
+	mv_u8 nmi_masked; /* NMIs are held off until IRET */
+	mv_u8 reserved[0xFF3];
+};
+MV_ABI_OFFSET(struct mv_events_t, interrupt, 8);
+MV_ABI_SIZE(struct mv_events_t, 0x1000);
+
 /* Output REG0 of mv_vs_op_run. */
 enum mv_exit_reason_t {
 	mv_exit_reason_t_failure = 0,
@@ -430,6 +469,7 @@ enum mv_exit_reason_t {
 	mv_exit_reason_t_msr = 5,
 	mv_exit_reason_t_interrupt = 6,
 	mv_exit_reason_t_nmi = 7,
+	mv_exit_reason_t_window = 0x100, /* OURS: see MV_RUN_FLAG_WINDOW */
 };
 
 /* With EXIT_FAILURE: OURS, why the CPU refused the guest's state. */
@@ -492,6 +532,7 @@ MV_ABI_SIZE(struct mv_exit_io_t, 0x1000);
  */
 #define MV_EXIT_STATE_OFFSET 0xFC0U
 #define MV_EXIT_STATE_SHADOW 0x1ULL /* STI or MOV SS holds interrupts off for one instruction */
+#define MV_EXIT_STATE_EVENT 0x2ULL /* an event waits: it comes before any other interrupt */
 
 struct mv_exit_state_t {
 	mv_u64 rflags;

@@ -171,6 +171,21 @@ static void guest_mce(struct run *r)
 	run_leave(r, mv_exit_reason_t_interrupt);
 }
 
+/* What it was asked for is found out before the next entry. */
+static void guest_window(struct run *r)
+{
+	(void)r;
+}
+
+/* NMIs are on again once this IRET is done: it is executed with the exit off. */
+static void guest_iret(struct run *r)
+{
+	struct vs_data *data = state_data(r->vs.st);
+
+	data->nmi_iret = 1;
+	data->iret_rip = insn_linear_rip(&r->vs);
+}
+
 static void (*const handlers[MK_EXIT_COUNT])(struct run *r) = {
 	[MK_EXIT_HYPERCALL] = guest_hypercall,
 	[MK_EXIT_CPUID] = guest_cpuid,
@@ -192,12 +207,15 @@ static void (*const handlers[MK_EXIT_COUNT])(struct run *r) = {
 	[MK_EXIT_MWAIT] = guest_skip_3,
 	[MK_EXIT_RSM] = guest_ud,
 	[MK_EXIT_MCE] = guest_mce,
+	[MK_EXIT_WINDOW] = guest_window,
+	[MK_EXIT_IRET] = guest_iret,
 };
 
 void guest_exit(struct run *r)
 {
 	unsigned int reason = r->vs.st->exit.reason;
 
+	event_exit(r);
 	if (reason < MK_EXIT_COUNT && handlers[reason])
 		handlers[reason](r);
 	else

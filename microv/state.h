@@ -46,6 +46,9 @@ struct vs_msrs {
 	uint64_t mtrr_def, mtrr_variable[MTRR_VARIABLE], mtrr_fixed[MTRR_FIXED];
 };
 
+/* An external interrupt that waits: for the guest to take it, or just for the next entry. */
+enum intr_pending { INTR_NONE = 0, INTR_QUEUED, INTR_NOW };
+
 /* MicroV's own data of a guest VS, in its state page. */
 struct vs_data {
 	struct vs_msrs msrs;
@@ -57,6 +60,12 @@ struct vs_data {
 	uint8_t io_addr_size; /* INS: bytes of an address */
 	uint8_t io_rep;	      /* INS: has a REP prefix */
 	uint8_t dead;	      /* MicroV faulted while it served this VS */
+	uint8_t intr;	      /* enum intr_pending */
+	uint8_t intr_vector;
+	uint8_t nmi_pending; /* 0 to 2 */
+	uint8_t nmi_masked;  /* one was delivered, and no IRET since */
+	uint8_t nmi_iret;    /* the IRET at iret_rip is about to end that */
+	uint64_t iret_rip;   /* linear */
 };
 MV_ABI_ASSERT(sizeof(struct vs_data) <= sizeof(((struct mk_state *)0)->microv));
 

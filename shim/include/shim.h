@@ -145,5 +145,13 @@ int shim_vcpu_set_cpuid2(struct shim_vcpu *vcpu, const struct kvm_cpuid_entry2 *
 int shim_vcpu_get_msrs(struct shim_vcpu *vcpu, struct kvm_msr_entry *entries, uint32_t count);
 int shim_vcpu_set_msrs(struct shim_vcpu *vcpu, const struct kvm_msr_entry *entries, uint32_t count);
 int shim_vcpu_run(struct shim_vcpu *vcpu);
+int shim_vcpu_interrupt(struct shim_vcpu *vcpu, const struct kvm_interrupt *irq);
+int shim_vcpu_nmi(struct shim_vcpu *vcpu);
+int shim_vcpu_get_events(struct shim_vcpu *vcpu, struct kvm_vcpu_events *events);
+int shim_vcpu_set_events(struct shim_vcpu *vcpu, const struct kvm_vcpu_events *events);
+int shim_vcpu_get_debugregs(struct shim_vcpu *vcpu, struct kvm_debugregs *regs);
+int shim_vcpu_set_debugregs(struct shim_vcpu *vcpu, const struct kvm_debugregs *regs);
+int shim_vcpu_get_mp_state(struct shim_vcpu *vcpu, struct kvm_mp_state *state);
+int shim_vcpu_set_mp_state(struct shim_vcpu *vcpu, const struct kvm_mp_state *state);
 
 #endif /* SHIM_H */

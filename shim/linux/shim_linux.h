@@ -12,6 +12,7 @@
 #include <linux/mm_types.h>
 #include <linux/mutex.h>
 #include <linux/refcount.h>
+#include <linux/signal_types.h>
 #include <shim.h>
 
 struct vm_file {
@@ -25,6 +26,8 @@ struct vcpu_file {
 	struct shim_vcpu vcpu;
 	struct vm_file *vm;
 	struct mutex lock; /* the vCPU lock of shim.h */
+	bool sigset_active; /* KVM_SET_SIGNAL_MASK: KVM_RUN blocks sigset instead */
+	sigset_t sigset;
 };
 
 /* vm.c: ioctl KVM_CREATE_VM: a descriptor or -errno. */

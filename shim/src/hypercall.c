@@ -265,3 +265,44 @@ mv_status_t hypercall_run(uint16_t vsid, uint64_t *reason)
 	*reason = regs.reg[0];
 	return status;
 }
+
+mv_status_t hypercall_queue_interrupt(uint16_t vsid, uint8_t vector, uint64_t flags)
+{
+	struct mv_regs regs = { .reg = { handle, vsid, vector, flags } };
+
+	return call(&regs, MV_VS_OP, MV_VS_OP_QUEUE_INTERRUPT_IDX_VAL);
+}
+
+mv_status_t hypercall_queue_nmi(uint16_t vsid)
+{
+	return call1(MV_VS_OP, MV_VS_OP_QUEUE_NMI_IDX_VAL, vsid);
+}
+
+#define EVENTS_BYTES offsetof(struct mv_events_t, reserved)
+
+mv_status_t hypercall_events_get(uint16_t vsid, struct vcpu_events *events)
+{
+	void *page = platform_shared_page_get();
+	mv_status_t status;
+
+	if (!page)
+		return MV_STATUS_FAILURE_UNSUPPORTED;
+	status = call1(MV_VS_OP, MV_VS_OP_EVENTS_GET_IDX_VAL, vsid);
+	if (status == MV_STATUS_SUCCESS)
+		memcpy(events, page, EVENTS_BYTES);
+	platform_shared_page_put();
+	return status;
+}
+
+mv_status_t hypercall_events_set(uint16_t vsid, const struct vcpu_events *events)
+{
+	void *page = platform_shared_page_get();
+	mv_status_t status;
+
+	if (!page)
+		return MV_STATUS_FAILURE_UNSUPPORTED;
+	memcpy(page, events, EVENTS_BYTES);
+	status = call1(MV_VS_OP, MV_VS_OP_EVENTS_SET_IDX_VAL, vsid);
+	platform_shared_page_put();
+	return status;
+}

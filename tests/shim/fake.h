@@ -81,6 +81,8 @@ struct fake_hv {
 	struct mv_cdl_entry_t cdl[MV_CDL_MAX_ENTRIES]; /* of the vCPU */
 	size_t num_cdl;
 	bool shadow; /* interrupts are held off for one instruction */
+	struct vcpu_events events; /* but for shadow */
+	uint64_t queued; /* REG3 of the last mv_vs_op_queue_interrupt */
 	size_t reg_gets;
 	size_t runs;
 	bool waiting; /* RETRY_CONTINUATION was the last answer */

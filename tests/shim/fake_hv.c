@@ -293,8 +293,32 @@ static mv_status_t run(struct mv_regs *regs)
 	state->rflags = hv.reg[mv_reg_t_rflags];
 	state->cr8 = hv.reg[mv_reg_t_cr8];
 	state->apic_base = hv.apic_base;
-	state->flags = hv.shadow ? MV_EXIT_STATE_SHADOW : 0;
+	state->flags = (hv.shadow ? MV_EXIT_STATE_SHADOW : 0) |
+		       (hv.events.interrupt ? MV_EXIT_STATE_EVENT : 0);
 	return status;
+}
+
+static mv_status_t events(bool set)
+{
+	struct vcpu_events *page = page_in();
+
+	if (set) {
+		hv.events = *page;
+		hv.shadow = page->shadow;
+	} else {
+		*page = hv.events;
+		page->shadow = hv.shadow;
+	}
+	return MV_STATUS_SUCCESS;
+}
+
+static mv_status_t queue_interrupt(const struct mv_regs *regs)
+{
+	assert_in_range(regs->reg[2], 0, 255);
+	hv.events.interrupt = 1;
+	hv.events.interrupt_vector = (uint8_t)regs->reg[2];
+	hv.queued = regs->reg[3];
+	return MV_STATUS_SUCCESS;
 }
 
 static mv_status_t vs_op(unsigned int idx, struct mv_regs *regs)
@@ -330,6 +354,15 @@ static mv_status_t vs_op(unsigned int idx, struct mv_regs *regs)
 		return cdl_get();
 	case MV_VS_OP_CPUID_SET_LIST_IDX_VAL:
 		return cdl_set();
+	case MV_VS_OP_QUEUE_INTERRUPT_IDX_VAL:
+		return queue_interrupt(regs);
+	case MV_VS_OP_QUEUE_NMI_IDX_VAL:
+		hv.events.nmi_pending++;
+		return MV_STATUS_SUCCESS;
+	case MV_VS_OP_EVENTS_GET_IDX_VAL:
+		return events(false);
+	case MV_VS_OP_EVENTS_SET_IDX_VAL:
+		return events(true);
 	case MV_VS_OP_RUN_IDX_VAL:
 		return run(regs);
 	}
