@@ -129,7 +129,8 @@ static void gen_state(void)
 		GEN_FIELD(mk_state, inject, "set by MicroV; cleared when the entry took it"),
 		GEN_FIELD(mk_state, shadow, "bit 0: interrupt shadow (STI, MOV SS); in and out"),
 		GEN_FIELD(mk_state, window,
-			  "1: exit with MK_EXIT_WINDOW when the VS can take an interrupt"),
+			  "MK_WINDOW_INTR 1: MK_EXIT_WINDOW when the VS can take an interrupt; "
+			  "MK_WINDOW_IRET 2: MK_EXIT_IRET before IRET"),
 		GEN_FIELD(mk_state, reserved0, "0"), GEN_FIELD(mk_state, reserved1, "0"),
 		GEN_FIELD(mk_state, cr0, "CR0"), GEN_FIELD(mk_state, cr2, "CR2"),
 		GEN_FIELD(mk_state, cr3, "CR3"), GEN_FIELD(mk_state, cr4, "CR4"),

@@ -86,10 +86,10 @@ static void gen_mdl(void)
 
 static void gen_cdl(void)
 {
-	GEN_STRUCT(mv_cdl_entry_t, "A CPUID leaf. No operation that works uses it yet.",
+	GEN_STRUCT(mv_cdl_entry_t, "A CPUID leaf.",
 		   GEN_FIELD(mv_cdl_entry_t, fun, "EAX in"),
 		   GEN_FIELD(mv_cdl_entry_t, idx, "ECX in"),
-		   GEN_FIELD(mv_cdl_entry_t, flags, "reserved"),
+		   GEN_FIELD(mv_cdl_entry_t, flags, "`MV_CDL_ENTRY_FLAG_*`"),
 		   GEN_FIELD(mv_cdl_entry_t, eax, "EAX out"),
 		   GEN_FIELD(mv_cdl_entry_t, ebx, "EBX out"),
 		   GEN_FIELD(mv_cdl_entry_t, ecx, "ECX out"),
@@ -110,7 +110,8 @@ static void gen_run(void)
 		GEN_FIELD(mv_run_t, msr, "mv_rdl_entry_t[10]: MSRs to write first; reg = 0: none"),
 		GEN_FIELD(mv_run_t, flags,
 			  "ours: `MV_RUN_FLAG_COMPLETE_ONLY` (0x1): complete the last "
-			  "exit's I/O, then return as if interrupted; other bits 0"),
+			  "exit's I/O, then return as if interrupted; `MV_RUN_FLAG_WINDOW` (0x2): "
+			  "return when the guest can take an interrupt; other bits 0"),
 		GEN_FIELD(mv_run_t, in_bytes,
 			  "ours: bytes in `in`: reps * size of the IN or INS that "
 			  "waits, size of the MMIO read that waits (or 0: it starts over); "
@@ -193,8 +194,28 @@ static void gen_exits(void)
 		GEN_FIELD(mv_exit_state_t, rflags, "RFLAGS of the VS"),
 		GEN_FIELD(mv_exit_state_t, cr8, "its CR8"),
 		GEN_FIELD(mv_exit_state_t, apic_base, "its MSR APIC_BASE"),
-		GEN_FIELD(mv_exit_state_t, flags, "MV_EXIT_STATE_SHADOW 1: in an interrupt shadow"),
+		GEN_FIELD(mv_exit_state_t, flags, "MV_EXIT_STATE_SHADOW 1: in an interrupt shadow; MV_EXIT_STATE_EVENT 2: an event waits "
+			  "that comes before any other interrupt"),
 		GEN_FIELD(mv_exit_state_t, reserved, "ignored"));
+}
+
+static void gen_events(void)
+{
+	GEN_STRUCT(mv_events_t,
+		   "Ours. Events of a VS. What has begun to be delivered when an exit interrupted it "
+		   "counts as waiting. Flags are 0 or 1.",
+		   GEN_FIELD(mv_events_t, exception, "an exception waits"),
+		   GEN_FIELD(mv_events_t, exception_vector, "0 to 31, not 2"),
+		   GEN_FIELD(mv_events_t, exception_has_error, "it pushes an error code"),
+		   GEN_FIELD(mv_events_t, shadow, "in an interrupt shadow"),
+		   GEN_FIELD(mv_events_t, exception_error, "the error code"),
+		   GEN_FIELD(mv_events_t, interrupt,
+			     "an external interrupt waits; events_set: it comes at the next entry"),
+		   GEN_FIELD(mv_events_t, interrupt_vector, "its vector"),
+		   GEN_FIELD(mv_events_t, nmi, "an NMI is delivered at the next entry"),
+		   GEN_FIELD(mv_events_t, nmi_pending, "how many NMIs wait besides: 0 to 2"),
+		   GEN_FIELD(mv_events_t, nmi_masked, "NMIs are held off until IRET"),
+		   GEN_FIELD(mv_events_t, reserved, "ignored"));
 }
 
 void gen_structs(void)
@@ -206,6 +227,7 @@ void gen_structs(void)
 	gen_rdl();
 	gen_mdl();
 	gen_cdl();
+	gen_events();
 	gen_run();
 	gen_exits();
 }

@@ -174,7 +174,8 @@ MV_ABI_SIZE(struct mk_event, 8);
 	X(17, MONITOR, "len") X(18, MWAIT, "len") X(19, RSM, "len")                                \
 	X(20, MCE, "machine check while the guest ran")                                            \
 	X(21, UNKNOWN, "raw")                                                                      \
-	X(22, WINDOW, "the VS can take an interrupt now, as was asked for")
+	X(22, WINDOW, "the VS can take an interrupt now, as was asked for")                        \
+	X(23, IRET, "the VS is about to execute IRET, as was asked for")
 
 #define MK_EXIT_ENUM(nr, NAME, doc) MK_EXIT_##NAME = nr,
 enum mk_exit_reason { MK_EXITS(MK_EXIT_ENUM) MK_EXIT_COUNT };
@@ -213,6 +214,9 @@ struct mk_exit {
 };
 MV_ABI_SIZE(struct mk_exit, 80);
 
+#define MK_WINDOW_INTR 0x1U /* MK_EXIT_WINDOW when the VS can take an interrupt */
+#define MK_WINDOW_IRET 0x2U /* MK_EXIT_IRET before the VS executes IRET */
+
 /*
  * The state page of a VS, shared by ring 0 and ring 3. Ring 0 copies what it takes from here
  * once per entry and checks it. rip, rflags and gpr[] are read at each entry.
@@ -225,7 +229,7 @@ struct mk_state {
 	mv_u32 valid; /* MK_G_*: set by ring 0; a dirty group counts as valid */
 	struct mk_event inject; /* set by MicroV; cleared when the entry took it */
 	mv_u8 shadow;	  /* bit 0: interrupt shadow (STI, MOV SS); in and out */
-	mv_u8 window;	  /* 1: exit with MK_EXIT_WINDOW when the VS can take an interrupt */
+	mv_u8 window;	  /* MK_WINDOW_*: exits to ask for */
 	mv_u8 reserved0[6];
 	mv_u64 reserved1;
 	mv_u64 cr0, cr2, cr3, cr4, cr8, efer;

@@ -146,8 +146,10 @@ enum mv_op { MV_OPS(MV_OPS_ENUM) };
 	X(PP, pp, 0x3, SET_SHARED_PAGE_GPA, set_shared_page_gpa, MV, YES, "REG1: GPA, page aligned", "", \
 	  "INVALID_INPUT_REG1: misaligned, not RAM of the root VM, or MicroV's own; FAILURE_UNKNOWN: this PP has one already", \
 	  "Makes a page of the root VM's RAM this PP's shared page, by which all structures travel.") \
-	X(PP, pp, 0x4, CPUID_GET_SUPPORTED, cpuid_get_supported, MV, NO, "", "", "", "")           \
-	X(PP, pp, 0x5, CPUID_GET_SUPPORTED_LIST, cpuid_get_supported_list, MV, NO, "", "", "", "") \
+	X(PP, pp, 0x4, CPUID_GET_SUPPORTED, cpuid_get_supported, MV, YES, "shared page: mv_cdl_entry_t with fun and idx", "shared page: the same with eax to edx", \
+	  "FAILURE_UNKNOWN: no shared page", "Returns which features (and other values) of a CPUID leaf a guest on this CPU can have.") \
+	X(PP, pp, 0x5, CPUID_GET_SUPPORTED_LIST, cpuid_get_supported_list, MV, YES, "shared page: mv_cdl_t; its REG0: 0, or MV_CDL_FLAG_ALL (OURS): no entries", "shared page: the entries with eax to edx, or all there are", \
+	  "FAILURE_UNKNOWN: no shared page, too many entries, unknown flags in REG0 or REG1 of the list not 0", "Returns what a guest on this CPU can have, for many leaves or all.") \
 	X(PP, pp, 0x6, CPUID_GET_PERMISSABLE, cpuid_get_permissable, MV, NO, "", "", "", "")       \
 	X(PP, pp, 0x7, CPUID_GET_PERMISSABLE_LIST, cpuid_get_permissable_list, MV, NO, "", "", "", "") \
 	X(PP, pp, 0x8, CPUID_GET_EMULATED, cpuid_get_emulated, MV, NO, "", "", "", "")             \
@@ -158,8 +160,10 @@ enum mv_op { MV_OPS(MV_OPS_ENUM) };
 	X(PP, pp, 0xD, REG_GET_PERMISSABLE_LIST, reg_get_permissable_list, MV, NO, "", "", "", "") \
 	X(PP, pp, 0xE, REG_GET_EMULATED, reg_get_emulated, MV, NO, "", "", "", "")                 \
 	X(PP, pp, 0xF, REG_GET_EMULATED_LIST, reg_get_emulated_list, MV, NO, "", "", "", "")       \
-	X(PP, pp, 0x10, MSR_GET_SUPPORTED, msr_get_supported, MV, NO, "", "", "", "")              \
-	X(PP, pp, 0x11, MSR_GET_SUPPORTED_LIST, msr_get_supported_list, MV, NO, "", "", "", "")    \
+	X(PP, pp, 0x10, MSR_GET_SUPPORTED, msr_get_supported, MV, YES, "REG1 31:0: MSR", "REG0: 1 or 0", "", "Returns whether guests have an MSR.") \
+	X(PP, pp, 0x11, MSR_GET_SUPPORTED_LIST, msr_get_supported_list, MV, YES, "shared page: mv_rdl_t; its REG0: 0, or MV_RDL_FLAG_ALL: no entries, but in REG1 how many to leave out", \
+	  "shared page: val of each entry is 1 or 0; with MV_RDL_FLAG_ALL the entries, and in REG1 how many are left", \
+	  "FAILURE_UNKNOWN: no shared page, too many entries, unknown flags in REG0, REG1 not 0 without MV_RDL_FLAG_ALL", "Returns which MSRs guests have.") \
 	X(PP, pp, 0x12, MSR_GET_PERMISSABLE, msr_get_permissable, MV, NO, "", "", "", "")          \
 	X(PP, pp, 0x13, MSR_GET_PERMISSABLE_LIST, msr_get_permissable_list, MV, NO, "", "", "", "") \
 	X(PP, pp, 0x14, MSR_GET_EMULATED, msr_get_emulated, MV, NO, "", "", "", "")                \
@@ -218,10 +222,18 @@ enum mv_op { MV_OPS(MV_OPS_ENUM) };
 	X(VS, vs, 0x8, RUN, run, MV, YES, "REG1 15:0: VSID; shared page: mv_run_t", "REG0: mv_exit_reason_t; shared page: mv_exit_*_t, and mv_exit_state_t at MV_EXIT_STATE_OFFSET", \
 	  "INVALID_INPUT_REG1: no such guest VS; FAILURE_UNKNOWN: no shared page or a bad entry of mv_run_t; FAILURE_BUSY; EXIT_FAILURE; EXIT_UNKNOWN", \
 	  "Writes the registers and MSRs of mv_run_t, then runs the guest until an exit that the caller must serve, or an interrupt for the root VM.") \
-	X(VS, vs, 0x9, CPUID_GET, cpuid_get, MV, NO, "", "", "", "")                               \
-	X(VS, vs, 0xA, CPUID_SET, cpuid_set, MV, NO, "", "", "", "")                               \
-	X(VS, vs, 0xB, CPUID_GET_LIST, cpuid_get_list, MV, NO, "", "", "", "")                     \
-	X(VS, vs, 0xC, CPUID_SET_LIST, cpuid_set_list, MV, NO, "", "", "", "")                     \
+	X(VS, vs, 0x9, CPUID_GET, cpuid_get, MV, YES, "REG1 15:0: VSID; shared page: mv_cdl_entry_t with fun and idx", "shared page: the same with eax to edx", \
+	  "INVALID_INPUT_REG1; FAILURE_UNKNOWN: no shared page; FAILURE_BUSY", "Returns what the VS reads by CPUID.") \
+	X(VS, vs, 0xA, CPUID_SET, cpuid_set, MV, YES, "REG1 15:0: VSID; shared page: mv_cdl_entry_t", "", \
+	  "INVALID_INPUT_REG1; FAILURE_UNKNOWN: no shared page, or the VS has MV_CDL_MAX_ENTRIES; FAILURE_BUSY", \
+	  "Sets or replaces a CPUID leaf of the VS. Features that cpuid_get_supported doesn't have stay off.") \
+	X(VS, vs, 0xB, CPUID_GET_LIST, cpuid_get_list, MV, YES, "REG1 15:0: VSID; shared page: mv_cdl_t; its REG0: 0, or MV_CDL_FLAG_ALL (OURS): no entries", \
+	  "shared page: the entries as the VS reads them, or all that were set", \
+	  "INVALID_INPUT_REG1; FAILURE_UNKNOWN: no shared page, too many entries, unknown flags in REG0 or REG1 of the list not 0; FAILURE_BUSY", "Returns what the VS reads by CPUID, for many leaves or all it has.") \
+	X(VS, vs, 0xC, CPUID_SET_LIST, cpuid_set_list, MV, YES, "REG1 15:0: VSID; shared page: mv_cdl_t", "", \
+	  "INVALID_INPUT_REG1; FAILURE_UNKNOWN: no shared page, too many entries, REG0 or REG1 of the list not 0; FAILURE_BUSY", \
+	  "Replaces the CPUID of the VS: it reads 0 for leaves that aren't in the list (a CPU with Intel's name: the highest basic leaf). "  \
+	  "Features that cpuid_get_supported doesn't have stay off. A new VS has none.") \
 	X(VS, vs, 0xD, REG_GET, reg_get, MV, YES, "REG1 15:0: VSID; REG2: mv_reg_t", "REG0: value", \
 	  "INVALID_INPUT_REG1; INVALID_INPUT_REG2: no such register; FAILURE_BUSY", "Reads a register.") \
 	X(VS, vs, 0xE, REG_SET, reg_set, MV, YES, "REG1 15:0: VSID; REG2: mv_reg_t; REG3: value", "", \
@@ -248,10 +260,24 @@ enum mv_op { MV_OPS(MV_OPS_ENUM) };
 	X(VS, vs, 0x22, XSAVE_SET_ALL, xsave_set_all, MV, NO, "", "", "", "")                      \
 	X(VS, vs, 0x23, MP_STATE_GET, mp_state_get, MV, NO, "", "", "", "")                        \
 	X(VS, vs, 0x24, MP_STATE_SET, mp_state_set, MV, NO, "", "", "", "")                        \
-	X(VS, vs, 0x25, INJECT_EXCEPTION, inject_exception, MV, NO, "", "", "", "")                \
-	X(VS, vs, 0x26, QUEUE_INTERRUPT, queue_interrupt, MV, NO, "", "", "", "")                  \
+	X(VS, vs, 0x25, INJECT_EXCEPTION, inject_exception, MV, YES, "REG1 15:0: VSID; REG2: vector; OURS: REG3 31:0: error code, for vectors that have one", "", \
+	  "INVALID_INPUT_REG1: no such guest VS; INVALID_INPUT_REG2: above 31, or 2 (NMI); INVALID_INPUT_REG3: no error code of 32 bits; FAILURE_BUSY", \
+	  "The next mv_vs_op_run delivers this exception first, at the present RIP. It takes the place of an exception that waits for the same.") \
+	X(VS, vs, 0x26, QUEUE_INTERRUPT, queue_interrupt, MV, YES, "REG1 15:0: VSID; REG2: vector; OURS: REG3: MV_INTERRUPT_*", "", \
+	  "INVALID_INPUT_REG1: no such guest VS; INVALID_INPUT_REG2: above 255; INVALID_INPUT_REG3; FAILURE_BUSY", \
+	  "Queues an external interrupt: it is delivered when the guest has interrupts on, is not in an interrupt shadow, and nothing else is delivered. " \
+	  "There is one slot: a second interrupt takes the place of the first.")                   \
 	X(VS, vs, 0x27, TSC_GET_KHZ, tsc_get_khz, MV, NO, "", "", "", "")                          \
-	X(VS, vs, 0x28, TSC_SET_KHZ, tsc_set_khz, MV, NO, "", "", "", "")
+	X(VS, vs, 0x28, TSC_SET_KHZ, tsc_set_khz, MV, NO, "", "", "", "")                          \
+	X(VS, vs, 0x40, QUEUE_NMI, queue_nmi, OURS, YES, "REG1 15:0: VSID", "",                    \
+	  "INVALID_INPUT_REG1: no such guest VS; FAILURE_BUSY",                                    \
+	  "Queues an NMI. One waits while another is served (until IRET), two otherwise; more are lost, as on a CPU. One that waits behind " \
+	  "IRET, or behind an interrupt shadow, with interrupts off, is delivered after the next exit.") \
+	X(VS, vs, 0x41, EVENTS_GET, events_get, OURS, YES, "REG1 15:0: VSID", "shared page: mv_events_t", \
+	  "INVALID_INPUT_REG1: no such guest VS; FAILURE_UNKNOWN: no shared page; FAILURE_BUSY", "Reads which events wait to be delivered.") \
+	X(VS, vs, 0x42, EVENTS_SET, events_set, OURS, YES, "REG1 15:0: VSID; shared page: mv_events_t", "", \
+	  "INVALID_INPUT_REG1: no such guest VS; FAILURE_UNKNOWN: no shared page, or a field out of range; FAILURE_BUSY", \
+	  "Replaces all events that wait.")
 
 #define MV_HYPERCALLS(X)                                                                           \
 	MV_HC_ID(X) MV_HC_HANDLE(X) MV_HC_DEBUG(X) MV_HC_PP(X) MV_HC_VM(X) MV_HC_VP(X) MV_HC_VS(X)
@@ -366,6 +392,9 @@ MV_ABI_SIZE(struct mv_mdl_t, 0x1000);
 
 /* CPUID descriptor list (spec 1.4.7). */
 #define MV_CDL_MAX_ENTRIES 125U
+#define MV_CDL_FLAG_ALL 0x1ULL /* OURS: in reg0 of a list */
+/* OURS, in flags of an entry: it is for this idx only. Other bits are kept as they are. */
+#define MV_CDL_ENTRY_FLAG_INDEX 0x1U
 
 struct mv_cdl_entry_t {
 	mv_u32 fun, idx, flags;
@@ -388,6 +417,8 @@ MV_ABI_SIZE(struct mv_cdl_t, 0x1000);
 #define MV_RUN_MAX_MSRS 10U
 /* OURS: complete the last exit's I/O and return with mv_exit_reason_t_interrupt at once. */
 #define MV_RUN_FLAG_COMPLETE_ONLY 0x1ULL
+/* OURS: return with mv_exit_reason_t_window as soon as the guest can take an interrupt. */
+#define MV_RUN_FLAG_WINDOW 0x2ULL
 
 struct mv_run_t {
 	struct mv_rdl_entry_t reg[MV_RUN_MAX_REGS];
@@ -406,6 +437,29 @@ MV_ABI_OFFSET(struct mv_run_t, in_bytes, 0x148);
 MV_ABI_OFFSET(struct mv_run_t, in, 0x150);
 MV_ABI_SIZE(struct mv_run_t, 0x1000);
 
+/* OURS: REG3 of mv_vs_op_queue_interrupt: deliver it at the next entry, interrupts off or not. */
+#define MV_INTERRUPT_NOW 0x1ULL
+
+/*
+ * OURS: events of a VS. What has begun to be delivered when an exit interrupted it counts as
+ * waiting. Flags are 0 or 1.
+ */
+struct mv_events_t {
+	mv_u8 exception; /* an exception waits */
+	mv_u8 exception_vector; /* 0 to 31, not 2 */
+	mv_u8 exception_has_error;
+	mv_u8 shadow; /* STI or MOV SS holds interrupts off for one instruction */
+	mv_u32 exception_error;
+	mv_u8 interrupt; /* an external interrupt waits */
+	mv_u8 interrupt_vector;
+	mv_u8 nmi; /* an NMI is delivered at the next entry */
+	mv_u8 nmi_pending; /* how many wait besides: 0 to 2 */
+	mv_u8 nmi_masked; /* NMIs are held off until IRET */
+	mv_u8 reserved[0xFF3];
+};
+MV_ABI_OFFSET(struct mv_events_t, interrupt, 8);
+MV_ABI_SIZE(struct mv_events_t, 0x1000);
+
 /* Output REG0 of mv_vs_op_run. */
 enum mv_exit_reason_t {
 	mv_exit_reason_t_failure = 0,
@@ -416,6 +470,7 @@ enum mv_exit_reason_t {
 	mv_exit_reason_t_msr = 5,
 	mv_exit_reason_t_interrupt = 6,
 	mv_exit_reason_t_nmi = 7,
+	mv_exit_reason_t_window = 0x100, /* OURS: see MV_RUN_FLAG_WINDOW */
 };
 
 /* With EXIT_FAILURE: OURS, why the CPU refused the guest's state. */
@@ -478,6 +533,7 @@ MV_ABI_SIZE(struct mv_exit_io_t, 0x1000);
  */
 #define MV_EXIT_STATE_OFFSET 0xFC0U
 #define MV_EXIT_STATE_SHADOW 0x1ULL /* STI or MOV SS holds interrupts off for one instruction */
+#define MV_EXIT_STATE_EVENT 0x2ULL /* an event waits: it comes before any other interrupt */
 
 struct mv_exit_state_t {
 	mv_u64 rflags;

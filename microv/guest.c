@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* Exits of guests: what MicroV does for the guest itself, and what it tells root. */
+#include "cpuid.h"
 #include "crash.h"
 #include "exit.h"
 #include "log.h"
@@ -11,9 +12,14 @@
 static void guest_cpuid(struct run *r)
 {
 	uint64_t *gpr = r->vs.st->gpr;
+	struct mv_cdl_entry_t e = { .fun = gpr[MK_RAX], .idx = gpr[MK_RCX] };
 
 	crash_on(gpr[MK_RAX]);
-	gpr[MK_RAX] = gpr[MK_RBX] = gpr[MK_RCX] = gpr[MK_RDX] = 0;
+	cpuid_read(&r->vs, &e);
+	gpr[MK_RAX] = e.eax;
+	gpr[MK_RBX] = e.ebx;
+	gpr[MK_RCX] = e.ecx;
+	gpr[MK_RDX] = e.edx;
 	run_skip(r, 2);
 }
 
@@ -70,7 +76,8 @@ static void guest_xsetbv(struct run *r)
 	uint64_t value = (uint32_t)st->gpr[MK_RAX] | st->gpr[MK_RDX] << 32;
 
 	/* Without a CPUID the guest has x87 only. */
-	if (walk_cpl(&r->vs) || (uint32_t)st->gpr[MK_RCX] || !xcr0_valid(value, 1)) {
+	if (walk_cpl(&r->vs) || (uint32_t)st->gpr[MK_RCX] ||
+	    !xcr0_valid(value, cpuid_xcr0(&r->vs))) {
 		exit_inject_gp(st);
 		return;
 	}
@@ -145,6 +152,21 @@ static void guest_mce(struct run *r)
 	run_leave(r, mv_exit_reason_t_interrupt);
 }
 
+/* What it was asked for is found out before the next entry. */
+static void guest_window(struct run *r)
+{
+	(void)r;
+}
+
+/* NMIs are on again once this IRET is done: it is executed with the exit off. */
+static void guest_iret(struct run *r)
+{
+	struct vs_data *data = state_data(r->vs.st);
+
+	data->nmi_iret = 1;
+	data->iret_rip = insn_linear_rip(&r->vs);
+}
+
 static void (*const handlers[MK_EXIT_COUNT])(struct run *r) = {
 	[MK_EXIT_HYPERCALL] = guest_hypercall,
 	[MK_EXIT_CPUID] = guest_cpuid,
@@ -166,12 +188,15 @@ static void (*const handlers[MK_EXIT_COUNT])(struct run *r) = {
 	[MK_EXIT_MWAIT] = guest_skip_3,
 	[MK_EXIT_RSM] = guest_ud,
 	[MK_EXIT_MCE] = guest_mce,
+	[MK_EXIT_WINDOW] = guest_window,
+	[MK_EXIT_IRET] = guest_iret,
 };
 
 void guest_exit(struct run *r)
 {
 	unsigned int reason = r->vs.st->exit.reason;
 
+	event_exit(r);
 	if (reason < MK_EXIT_COUNT && handlers[reason])
 		handlers[reason](r);
 	else

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* The hypercalls that read and write registers and MSRs, one or a list of them. */
+#include "msr.h"
 #include "regs.h"
 
 struct rdl {
@@ -137,4 +138,42 @@ mv_status_t hc_vs_msr_get_list(struct call *c)
 mv_status_t hc_vs_msr_set_list(struct call *c)
 {
 	return set_list(c, &msr_ops);
+}
+
+mv_status_t hc_pp_msr_get_supported(struct call *c)
+{
+	c->reg[0] = msr_ops.exists((uint32_t)c->reg[1]);
+	return MV_STATUS_SUCCESS;
+}
+
+/* All there are but the first `skip`, as many as fit. */
+static void msr_supported_all(struct mv_rdl_t *page, uint64_t skip)
+{
+	uint32_t all[2 * MV_RDL_MAX_ENTRIES];
+	unsigned int count = msr_all(all, ARRAY_SIZE(all)), n = 0;
+
+	while (skip < count && n < MV_RDL_MAX_ENTRIES)
+		page->entries[n++] = (struct mv_rdl_entry_t){ all[skip++], 1 };
+	page->num_entries = n;
+	page->reg1 = skip < count ? count - skip : 0;
+}
+
+mv_status_t hc_pp_msr_get_supported_list(struct call *c)
+{
+	struct mv_rdl_t *page = mk_shared();
+	uint64_t flags[2], count;
+
+	if (!cpus[c->cpu].shared)
+		return MV_STATUS_FAILURE_UNKNOWN;
+	copy_once(flags, page, sizeof(flags));
+	copy_once(&count, &page->num_entries, sizeof(count));
+	if (flags[0] == MV_RDL_FLAG_ALL) {
+		msr_supported_all(page, flags[1]);
+		return MV_STATUS_SUCCESS;
+	}
+	if (flags[0] || flags[1] || count > MV_RDL_MAX_ENTRIES)
+		return MV_STATUS_FAILURE_UNKNOWN;
+	for (unsigned int i = 0; i < count; i++)
+		page->entries[i].val = !!msr_ops.exists(page->entries[i].reg);
+	return MV_STATUS_SUCCESS;
 }

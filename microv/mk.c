@@ -13,6 +13,11 @@ struct mk_state *mk_state(unsigned int vsid)
 	return (struct mk_state *)(MK_U_STATE + vsid * MV_PAGE_SIZE);
 }
 
+void *mk_own(unsigned int vsid)
+{
+	return (void *)(MK_U_OWN + vsid * MV_PAGE_SIZE);
+}
+
 void *mk_shared(void)
 {
 	return (void *)MK_U_SHARED;

@@ -1,23 +1,41 @@
 // SPDX-License-Identifier: MIT
 /* Model-specific registers of guests: where they are, and which values they may have. */
 #include "msr.h"
+#include "cpuid.h"
 #include "regs.h"
 #include "walk.h"
 
-enum check { ANY = 0, CANONICAL, PAT, EFER, APIC_BASE };
+enum check {
+	ANY = 0,
+	CANONICAL,
+	PAT,
+	EFER,
+	APIC_BASE,
+	HWCR,
+	MTRR_DEF,
+	MTRR_TYPES,
+	MTRR_BASE, /* of a pair of base and mask */
+	MCE,	   /* of four: control, status, address, other */
+	MCG_CTL_0,
+};
 
 struct msr {
 	uint32_t index;
-	uint16_t offset; /* in struct mk_state */
+	uint16_t count;	 /* of MSRs with consecutive numbers */
+	uint16_t offset; /* of the first in struct mk_state */
 	uint8_t group;	 /* MK_G_*; 0: MicroV's own data */
 	uint8_t check;	 /* enum check */
 };
 
-#define MSR(name, field, group_, check_)                                                           \
+#define OWN(field) (offsetof(struct mk_state, microv) + offsetof(struct vs_data, msrs.field))
+#define RANGE(name, count_, offset_, group_, check_)                                               \
 	{                                                                                          \
-		.index = MSR_##name, .offset = offsetof(struct mk_state, field),                   \
-		.group = (group_), .check = (check_),                                              \
+		.index = MSR_##name, .count = (count_), .offset = (offset_), .group = (group_),    \
+		.check = (check_),                                                                 \
 	}
+#define MSR(name, field, group_, check_)                                                           \
+	RANGE(name, 1, offsetof(struct mk_state, field), group_, check_)
+#define MSR_OWN(name, field, check_) RANGE(name, 1, OWN(field), 0, check_)
 
 static const struct msr msrs[] = {
 	MSR(EFER, efer, MK_G_CR, EFER),
@@ -32,19 +50,48 @@ static const struct msr msrs[] = {
 	MSR(SYSENTER_ESP, sysenter_esp, MK_G_MSR, CANONICAL),
 	MSR(SYSENTER_EIP, sysenter_eip, MK_G_MSR, CANONICAL),
 	MSR(PAT, pat, MK_G_MSR, PAT),
-	{
-		.index = MSR_APIC_BASE,
-		.offset = offsetof(struct mk_state, microv) + offsetof(struct vs_data, apic_base),
-		.check = APIC_BASE,
-	},
+	MSR_OWN(APIC_BASE, apic_base, APIC_BASE),
+	MSR_OWN(TSC_ADJUST, tsc_adjust, ANY),
+	MSR_OWN(MISC_ENABLE, misc_enable, ANY),
+	MSR_OWN(UCODE_REV, ucode_rev, ANY),
+	MSR_OWN(HWCR, hwcr, HWCR),
+	MSR_OWN(MCG_STATUS, mcg_status, ANY),
+	MSR_OWN(MCG_CTL, mcg_ctl, MCG_CTL_0),
+	RANGE(MCE, 4 * MCE_BANKS, OWN(mce), 0, MCE),
+	MSR_OWN(MTRR_DEF, mtrr_def, MTRR_DEF),
+	RANGE(MTRR_VARIABLE, MTRR_VARIABLE, OWN(mtrr_variable), 0, MTRR_BASE),
+	RANGE(MTRR_FIX64K, 1, OWN(mtrr_fixed[0]), 0, MTRR_TYPES),
+	RANGE(MTRR_FIX16K, 2, OWN(mtrr_fixed[1]), 0, MTRR_TYPES),
+	RANGE(MTRR_FIX4K, 8, OWN(mtrr_fixed[3]), 0, MTRR_TYPES),
+};
+
+/* MSRs that never change; what is written to the writable ones vanishes, as with KVM. */
+static const struct {
+	uint32_t index;
+	uint32_t value;
+	uint8_t writable;
+} constants[] = {
+	{ MSR_MTRR_CAP, 0x508, 0 },
+	{ MSR_MCG_CAP, MCE_BANKS, 0 },
+	{ MSR_SYSCFG, 0, 1 },
+	{ MSR_NB_CFG, 0, 1 },
 };
 
 static const struct msr *find(uint64_t index)
 {
 	for (unsigned int i = 0; i < ARRAY_SIZE(msrs); i++)
-		if (msrs[i].index == index)
+		if (index - msrs[i].index < msrs[i].count)
 			return &msrs[i];
 	return NULL;
+}
+
+/* In constants[], or -1. */
+static int find_constant(uint64_t index)
+{
+	for (unsigned int i = 0; i < ARRAY_SIZE(constants); i++)
+		if (constants[i].index == index)
+			return i;
+	return -1;
 }
 
 static uint32_t cpuid_bit(uint32_t leaf, int reg, int bit)
@@ -91,18 +138,54 @@ static int pat_valid(uint64_t pat)
 }
 
 /* Bits 7:0, 9, and x2APIC mode, which guests don't have. */
-#define APIC_BASE_RESERVED (0x6FFULL | ~((1ULL << 52) - 1))
+#define APIC_BASE_RESERVED 0x6FFULL
+/* Flush filter, IGNNE emulation and TLB cache: whoever sets them gets them ignored. */
+#define HWCR_IGNORED 0x148ULL
+#define HWCR_MCI_STATUS_WRITE (1ULL << 18)
+
+/* Address bits that the guest's CPU doesn't have. */
+static uint64_t no_address(const struct vs *vs)
+{
+	unsigned int bits = cpuid_phys_bits(vs);
+
+	return bits < 64 ? ~0ULL << bits : 0;
+}
+
+/* UC, WC, WT, WP or WB (APM vol. 2, 7.7.1). */
+static int mtrr_type_valid(uint8_t type)
+{
+	return type < 8 && 0x73 >> type & 1;
+}
+
+static int mtrr_types_valid(uint64_t types)
+{
+	for (int i = 0; i < 64; i += 8)
+		if (!mtrr_type_valid(types >> i))
+			return 0;
+	return 1;
+}
+
+static int mtrr_pair_valid(const struct vs *vs, int mask, uint64_t value)
+{
+	if (mask)
+		return !(value & (0x7FF | no_address(vs)));
+	return mtrr_type_valid(value) && !(value & (0xF00 | no_address(vs)));
+}
+
+/* A control register is all or nothing; Linux clears bit 10 of bank 4, others bit 0. */
+static int mce_valid(unsigned int reg, uint64_t value)
+{
+	return reg % 4 || !value || !~(value | 1 << 10 | 1);
+}
 
 static int msr_exists(uint64_t index)
 {
-	return index == MSR_TSC || find(index);
+	return index == MSR_TSC || find(index) || find_constant(index) >= 0;
 }
 
-static int msr_valid(struct vs *vs, uint64_t index, uint64_t value)
+static int found_valid(struct vs *vs, const struct msr *msr, unsigned int n, uint64_t value)
 {
-	if (index == MSR_TSC)
-		return 1;
-	switch (find(index)->check) {
+	switch (msr->check) {
 	case CANONICAL:
 		return walk_canonical(vs, value);
 	case PAT:
@@ -110,20 +193,47 @@ static int msr_valid(struct vs *vs, uint64_t index, uint64_t value)
 	case EFER:
 		return !(value & ~msr_efer_supported());
 	case APIC_BASE:
-		return !(value & APIC_BASE_RESERVED);
+		return !(value & (APIC_BASE_RESERVED | no_address(vs)));
+	case HWCR:
+		value &= ~HWCR_IGNORED;
+		return !value || value == HWCR_MCI_STATUS_WRITE;
+	case MTRR_DEF:
+		return !(value & ~0xCFFULL) && mtrr_type_valid(value);
+	case MTRR_TYPES:
+		return mtrr_types_valid(value);
+	case MTRR_BASE:
+		return mtrr_pair_valid(vs, n % 2, value);
+	case MCE:
+		return mce_valid(n, value);
+	case MCG_CTL_0:
+		return !value;
 	}
 	return 1;
+}
+
+static int msr_valid(struct vs *vs, uint64_t index, uint64_t value)
+{
+	const struct msr *msr = find(index);
+	int constant = find_constant(index);
+
+	if (constant >= 0)
+		return constants[constant].writable;
+	return !msr || found_valid(vs, msr, index - msr->index, value);
 }
 
 static uint64_t msr_read(struct vs *vs, uint64_t index)
 {
 	const struct msr *msr = find(index);
+	int constant = find_constant(index);
 	uint64_t value;
 
+	if (constant >= 0)
+		return constants[constant].value;
 	state_fetch(vs->id, vs->st, msr ? msr->group : MK_G_TSC);
 	if (!msr)
 		return rdtsc() + vs->st->tsc_offset;
-	memcpy(&value, (const char *)vs->st + msr->offset, sizeof(value));
+	memcpy(&value, (const char *)vs->st + msr->offset + (index - msr->index) * 8,
+	       sizeof(value));
 	return value;
 }
 
@@ -132,10 +242,15 @@ static void msr_write(struct vs *vs, uint64_t index, uint64_t value)
 	const struct msr *msr = find(index);
 	uint32_t group = msr ? msr->group : MK_G_TSC;
 
+	if (find_constant(index) >= 0)
+		return;
+	if (index == MSR_HWCR)
+		value &= ~HWCR_IGNORED;
 	state_fetch(vs->id, vs->st, group);
 	vs->st->dirty |= group;
 	if (msr)
-		memcpy((char *)vs->st + msr->offset, &value, sizeof(value));
+		memcpy((char *)vs->st + msr->offset + (index - msr->index) * 8, &value,
+		       sizeof(value));
 	else
 		vs->st->tsc_offset = value - rdtsc();
 }
@@ -147,28 +262,30 @@ const struct reg_ops msr_ops = {
 	.write = msr_write,
 };
 
-/* What else a guest may read, as KVM has it; written values vanish. */
-static const struct {
-	uint32_t index;
-	uint32_t value;
-	uint8_t writable;
-} constants[] = {
-	{ MSR_UCODE_REV, 0x01000065, 1 },
-	{ MSR_MTRR_CAP, 0x508, 0 },
-	{ MSR_MISC_ENABLE, 0x1800, 0 },
-	{ MSR_SYSCFG, 0, 1 },
-	{ MSR_HWCR, 0, 1 },
-	{ MSR_NB_CFG, 0, 1 },
-};
+static void list_add(uint32_t *list, unsigned int max, unsigned int *n, uint32_t index)
+{
+	if (*n < max)
+		list[*n] = index;
+	++*n;
+}
 
+unsigned int msr_all(uint32_t *list, unsigned int max)
+{
+	unsigned int n = 0;
+
+	list_add(list, max, &n, MSR_TSC);
+	for (unsigned int i = 0; i < ARRAY_SIZE(msrs); i++)
+		for (unsigned int j = 0; j < msrs[i].count; j++)
+			list_add(list, max, &n, msrs[i].index + j);
+	for (unsigned int i = 0; i < ARRAY_SIZE(constants); i++)
+		list_add(list, max, &n, constants[i].index);
+	return n;
+}
+
+/* MCG_CTL isn't in MCG_CAP: only user space may touch it. */
 int msr_guest_read(struct vs *vs, uint32_t index, uint64_t *value)
 {
-	for (unsigned int i = 0; i < ARRAY_SIZE(constants); i++)
-		if (constants[i].index == index) {
-			*value = constants[i].value;
-			return 0;
-		}
-	if (!msr_exists(index))
+	if (!msr_exists(index) || index == MSR_MCG_CTL)
 		return -1;
 	*value = msr_read(vs, index);
 	return 0;
@@ -186,15 +303,54 @@ static int efer_guest_write(struct vs *vs, uint64_t value)
 	return 0;
 }
 
+/* The TSC and TSC_ADJUST move together (SDM vol. 3, 18.17.3). */
+static void tsc_guest_move(struct vs *vs, uint64_t by)
+{
+	state_fetch(vs->id, vs->st, MK_G_TSC);
+	vs->st->tsc_offset += by;
+	vs->st->dirty |= MK_G_TSC;
+	state_data(vs->st)->msrs.tsc_adjust += by;
+}
+
+/* Bits that say what the CPU lacks can't be changed; bit 7 is ignored. */
+static int misc_enable_guest_write(struct vs *vs, uint64_t value)
+{
+	struct vs_msrs *own = &state_data(vs->st)->msrs;
+
+	if ((value ^ own->misc_enable) & MISC_ENABLE_RESET)
+		return -1;
+	own->misc_enable = (value & ~(1ULL << 7)) | (own->misc_enable & 1ULL << 7);
+	return 0;
+}
+
+/* Status registers can be cleared; to set them takes HWCR's leave. */
+static int mce_guest_refused(struct vs *vs, uint32_t index, uint64_t value)
+{
+	return find(index) && find(index)->check == MCE && (index - MSR_MCE) % 4 == 1 && value &&
+	       !(state_data(vs->st)->msrs.hwcr & HWCR_MCI_STATUS_WRITE);
+}
+
 int msr_guest_write(struct vs *vs, uint32_t index, uint64_t value)
 {
-	for (unsigned int i = 0; i < ARRAY_SIZE(constants); i++)
-		if (constants[i].index == index)
-			return constants[i].writable ? 0 : -1;
-	if (!msr_exists(index) || !msr_valid(vs, index, value))
+	if (!msr_exists(index) || !msr_valid(vs, index, value) ||
+	    mce_guest_refused(vs, index, value))
 		return -1;
-	if (index == MSR_EFER)
+	switch (index) {
+	case MSR_EFER:
 		return efer_guest_write(vs, value);
+	case MSR_MISC_ENABLE:
+		return misc_enable_guest_write(vs, value);
+	case MSR_MCG_CTL:
+		return -1;
+	case MSR_UCODE_REV:
+		return 0;
+	case MSR_TSC:
+		tsc_guest_move(vs, value - msr_read(vs, MSR_TSC));
+		return 0;
+	case MSR_TSC_ADJUST:
+		tsc_guest_move(vs, value - msr_read(vs, MSR_TSC_ADJUST));
+		return 0;
+	}
 	msr_write(vs, index, value);
 	return 0;
 }

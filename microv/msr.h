@@ -7,13 +7,23 @@
 
 #define MSR_TSC 0x10U
 #define MSR_APIC_BASE 0x1BU
+#define MSR_TSC_ADJUST 0x3BU
 #define MSR_UCODE_REV 0x8BU
 #define MSR_MTRR_CAP 0xFEU
 #define MSR_SYSENTER_CS 0x174U
 #define MSR_SYSENTER_ESP 0x175U
 #define MSR_SYSENTER_EIP 0x176U
+#define MSR_MCG_CAP 0x179U
+#define MSR_MCG_STATUS 0x17AU
+#define MSR_MCG_CTL 0x17BU
 #define MSR_MISC_ENABLE 0x1A0U
+#define MSR_MTRR_VARIABLE 0x200U
+#define MSR_MTRR_FIX64K 0x250U
+#define MSR_MTRR_FIX16K 0x258U
+#define MSR_MTRR_FIX4K 0x268U
 #define MSR_PAT 0x277U
+#define MSR_MTRR_DEF 0x2FFU
+#define MSR_MCE 0x400U
 #define MSR_EFER 0xC0000080U
 #define MSR_STAR 0xC0000081U
 #define MSR_LSTAR 0xC0000082U
@@ -30,9 +40,14 @@
 
 #define APIC_BASE_RESET 0xFEE00800ULL /* the APIC's address, enabled */
 #define APIC_BASE_BSP 0x100ULL
+#define MISC_ENABLE_RESET 0x1800ULL /* neither branch trace nor event sampling */
+#define UCODE_REV_RESET 0x01000065ULL /* as KVM gives it */
 
 /* The bits of EFER that this CPU has, but SVME. */
 uint64_t msr_efer_supported(void);
+
+/* Every MSR that a guest has, up to `max`; returns how many there are. */
+unsigned int msr_all(uint32_t *list, unsigned int max);
 
 /* RDMSR and WRMSR of the guest: 0, or -1 for #GP. */
 int msr_guest_read(struct vs *vs, uint32_t index, uint64_t *value);

@@ -136,7 +136,8 @@ static mv_status_t read_input(struct run *r, struct input *input)
 	const struct mv_run_t *page = mk_shared();
 
 	copy_once(input, page, offsetof(struct input, in));
-	if (input->flags & ~MV_RUN_FLAG_COMPLETE_ONLY || !input_fits(r, input->in_bytes))
+	if (input->flags & ~(MV_RUN_FLAG_COMPLETE_ONLY | MV_RUN_FLAG_WINDOW) ||
+	    !input_fits(r, input->in_bytes))
 		return MV_STATUS_FAILURE_UNKNOWN;
 	copy_once(input->in, page->in, input->in_bytes);
 	return MV_STATUS_SUCCESS;
@@ -171,6 +172,7 @@ static mv_status_t begin(struct run *r)
 	entries(r, &reg_ops, input.reg, MV_RUN_MAX_REGS, 1);
 	entries(r, &msr_ops, input.msr, MV_RUN_MAX_MSRS, 1);
 
+	r->window = !!(input.flags & MV_RUN_FLAG_WINDOW);
 	io_complete(r, input.in);
 	mmio_complete(r, input.in, input.in_bytes);
 	if (input.flags & MV_RUN_FLAG_COMPLETE_ONLY && !r->done)
@@ -180,7 +182,12 @@ static mv_status_t begin(struct run *r)
 
 static void enter(struct run *r)
 {
-	int64_t err = mk_vs_run(r->vs.id);
+	int64_t err;
+
+	event_enter(r);
+	if (r->done)
+		return;
+	err = mk_vs_run(r->vs.id);
 
 	cpus[r->c->cpu].window = 0; /* may have been closed on the way */
 	if (!err) {
@@ -205,8 +212,9 @@ static void write_state(struct run *r)
 
 	page->rflags = st->rflags;
 	page->cr8 = st->cr8;
-	page->apic_base = state_data(st)->apic_base;
-	page->flags = st->shadow ? MV_EXIT_STATE_SHADOW : 0;
+	page->apic_base = state_data(st)->msrs.apic_base;
+	page->flags = (st->shadow ? MV_EXIT_STATE_SHADOW : 0) |
+		      (event_waits(st) ? MV_EXIT_STATE_EVENT : 0);
 }
 
 mv_status_t hc_vs_run(struct call *c)

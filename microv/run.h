@@ -10,6 +10,7 @@ struct run {
 	struct call *c;
 	struct vs vs;
 	int done; /* leave the guest: `status` answers root */
+	int window; /* leave it when it can take an interrupt */
 	mv_status_t status;
 };
 
@@ -49,6 +50,16 @@ void guest_exit(struct run *r);
 /* An IO exit; and what completes it at the next run, with the bytes that root read (io.c). */
 void io_exit(struct run *r);
 void io_complete(struct run *r, const uint8_t *in);
+
+/*
+ * Events (event.c): chooses what the next entry delivers and which windows to ask for, or
+ * leaves the guest because its window is open; notes after an exit that an IRET ended an NMI.
+ */
+void event_enter(struct run *r);
+void event_exit(struct run *r);
+
+/* Does anything wait that comes before a further interrupt? */
+int event_waits(const struct mk_state *st);
 
 /* How many bytes the pending instruction waits for. */
 uint32_t io_wanted(const struct vs *vs);

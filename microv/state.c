@@ -47,24 +47,27 @@ void state_reset(struct mk_state *st, int bsp)
 	st->xcr0 = 1;
 	st->tsc_offset = -rdtsc();
 	st->dirty = MK_G_ALL;
-	data->apic_base = APIC_BASE_RESET | (bsp ? APIC_BASE_BSP : 0);
+	data->msrs.misc_enable = MISC_ENABLE_RESET;
+	data->msrs.ucode_rev = UCODE_REV_RESET;
+	data->msrs.apic_base = APIC_BASE_RESET | (bsp ? APIC_BASE_BSP : 0);
 }
 
 void state_init(unsigned int vsid, struct mk_state *st)
 {
-	uint64_t cr0, pat, xcr0, tsc_offset, apic_base;
+	uint64_t cr0, pat, xcr0, tsc_offset;
+	struct vs_msrs msrs;
 
 	state_fetch(vsid, st, MK_G_CR | MK_G_MSR | MK_G_XCR | MK_G_TSC);
 	cr0 = st->cr0;
 	pat = st->pat;
 	xcr0 = st->xcr0;
 	tsc_offset = st->tsc_offset;
-	apic_base = state_data(st)->apic_base;
+	msrs = state_data(st)->msrs;
 
 	state_reset(st, 0);
 	st->cr0 = CR0_ET | (cr0 & (CR0_CD | CR0_NW));
 	st->pat = pat;
 	st->xcr0 = xcr0;
 	st->tsc_offset = tsc_offset;
-	state_data(st)->apic_base = apic_base;
+	state_data(st)->msrs = msrs;
 }

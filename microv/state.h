@@ -42,9 +42,25 @@ struct mmio_state {
 	struct emu_pending pending;
 };
 
+#define MTRR_VARIABLE 16U /* eight bases and masks */
+#define MTRR_FIXED 11U
+#define MCE_BANKS 32U
+
+/* MSRs that only MicroV knows: nothing depends on most of them. */
+struct vs_msrs {
+	uint64_t apic_base;
+	uint64_t misc_enable, ucode_rev, hwcr;
+	uint64_t tsc_adjust;
+	uint64_t mcg_status, mcg_ctl, mce[4 * MCE_BANKS];
+	uint64_t mtrr_def, mtrr_variable[MTRR_VARIABLE], mtrr_fixed[MTRR_FIXED];
+};
+
+/* An external interrupt that waits: for the guest to take it, or just for the next entry. */
+enum intr_pending { INTR_NONE = 0, INTR_QUEUED, INTR_NOW };
+
 /* MicroV's own data of a guest VS, in its state page. */
 struct vs_data {
-	uint64_t apic_base;
+	struct vs_msrs msrs;
 	uint64_t io_rip;  /* linear RIP of the pending instruction */
 	uint64_t io_next; /* RIP behind it */
 	uint32_t io_reps;
@@ -54,6 +70,12 @@ struct vs_data {
 	uint8_t io_rep;	      /* INS: has a REP prefix */
 	uint8_t dead;	      /* MicroV faulted while it served this VS */
 	struct mmio_state mmio;
+	uint8_t intr;	      /* enum intr_pending */
+	uint8_t intr_vector;
+	uint8_t nmi_pending; /* 0 to 2 */
+	uint8_t nmi_masked;  /* one was delivered, and no IRET since */
+	uint8_t nmi_iret;    /* the IRET at iret_rip is about to end that */
+	uint64_t iret_rip;   /* linear */
 };
 MV_ABI_ASSERT(sizeof(struct vs_data) <= sizeof(((struct mk_state *)0)->microv));
 

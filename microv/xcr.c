@@ -2,11 +2,6 @@
 /* XCR0: which of its values are valid. */
 #include "xcr.h"
 
-#define XCR0_X87 1ULL
-#define XCR0_SSE 2ULL
-#define XCR0_AVX 4ULL
-#define XCR0_AVX512 0xE0ULL
-
 uint64_t xcr0_supported(void)
 {
 	uint32_t r[4];

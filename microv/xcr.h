@@ -5,6 +5,12 @@
 
 #include "lib.h"
 
+#define XCR0_X87 1ULL
+#define XCR0_SSE 2ULL
+#define XCR0_AVX 4ULL
+#define XCR0_AVX512 0xE0ULL
+#define XCR0_PKRU 0x200ULL
+
 /* The bits that the CPU has; 1 (x87) when it has no XSAVE. */
 uint64_t xcr0_supported(void);
 

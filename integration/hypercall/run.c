@@ -161,7 +161,7 @@ static void run_page_bad(void)
 	mdl_clear();
 	run_page()->in_bytes = 1;
 	bad_run(g.vs);
-	run_page()->flags = 2;
+	run_page()->flags = 4;
 	bad_run(g.vs);
 	run_page()->flags = 1ULL << 63;
 	bad_run(g.vs);
@@ -209,6 +209,75 @@ static void run_page_registers(void)
 	call = run_prepared(g.vs);
 	check_out(call, 0x99, mv_bit_size_t_8, 0x77);
 	check_eq(hc(HC(VS, MSR_GET), g.vs, 0xC0000081, 0).reg[0], 0x123);
+	guest_destroy(&g);
+	shared_clear();
+}
+
+#define HANDLER 0x1100U
+
+/* An entry of the real mode's interrupt table. */
+static void set_vector(const struct guest *g, uint8_t vector, uint16_t ip)
+{
+	const uint16_t far[] = { ip, 0 };
+
+	memcpy(g->ram.va + vector * 4U, far, sizeof(far));
+}
+
+static void events(void)
+{
+	static const uint8_t handler[] = { 0x43, 0xCF }; /* inc bx; iret */
+	struct hct_call call;
+	struct guest g;
+
+	shared_set();
+	require(guest_create(&g));
+	REAL_MODE(&g, 0xF4, 0xFB, 0x90, 0xF4, 0xF4); /* hlt; sti; nop; hlt; hlt */
+	memcpy(g.ram.va + HANDLER, handler, sizeof(handler));
+	set_vector(&g, 0x20, HANDLER);
+	set_vector(&g, 6, CODE + 4);
+	check_eq(reg_set(g.vs, mv_reg_t_rsp, DATA + 0x100), MV_STATUS_SUCCESS);
+	check_eq(reg_set(g.vs, mv_reg_t_rbx, 0), MV_STATUS_SUCCESS);
+
+	/* It waits until interrupts are on. */
+	check_eq(hc(HC(VS, QUEUE_INTERRUPT), g.vs, 0x20, 0).rax, MV_STATUS_SUCCESS);
+	check_hlt(run(g.vs), mv_hlt_t_wait);
+	check_eq(reg_get(g.vs, mv_reg_t_rip), CODE + 1);
+	check_eq(reg_get(g.vs, mv_reg_t_rbx), 0);
+	check_hlt(run(g.vs), mv_hlt_t_wait);
+	check_eq(reg_get(g.vs, mv_reg_t_rip), CODE + 4);
+	check_eq(reg_get(g.vs, mv_reg_t_rbx), 1);
+
+	mdl_clear();
+	run_page()->flags = MV_RUN_FLAG_WINDOW;
+	call = run_prepared(g.vs);
+	check_eq(call.rax, MV_STATUS_SUCCESS);
+	check_eq(call.reg[0], mv_exit_reason_t_window);
+	check_eq(reg_get(g.vs, mv_reg_t_rip), CODE + 4);
+	check_eq(hc(HC(VS, INJECT_EXCEPTION), g.vs, 6, 0).rax, MV_STATUS_SUCCESS);
+	check_hlt(run(g.vs), mv_hlt_t_wait);
+	check_eq(reg_get(g.vs, mv_reg_t_rip), CODE + 5);
+	check_eq(reg_get(g.vs, mv_reg_t_rsp), DATA + 0x100 - 6);
+	guest_destroy(&g);
+	shared_clear();
+}
+
+static void events_refused(void)
+{
+	struct guest g;
+
+	shared_set();
+	require(guest_create(&g));
+	check_refused(HC(VS, QUEUE_INTERRUPT), g.vs, 256, 0, MV_STATUS_INVALID_INPUT_REG2);
+	check_refused(HC(VS, QUEUE_INTERRUPT), g.vs, 32, 2, MV_STATUS_INVALID_INPUT_REG3);
+	check_refused(HC(VS, QUEUE_INTERRUPT), 0, 32, 0, MV_STATUS_INVALID_INPUT_REG1);
+	check_refused(HC(VS, INJECT_EXCEPTION), g.vs, 32, 0, MV_STATUS_INVALID_INPUT_REG2);
+	check_refused(HC(VS, INJECT_EXCEPTION), g.vs, 2, 0, MV_STATUS_INVALID_INPUT_REG2);
+	check_refused(HC(VS, INJECT_EXCEPTION), g.vs, 6, 1, MV_STATUS_INVALID_INPUT_REG3);
+	check_refused(HC(VS, INJECT_EXCEPTION), 0, 6, 0, MV_STATUS_INVALID_INPUT_REG1);
+	check_refused(HC(VS, QUEUE_NMI), 0, 0, 0, MV_STATUS_INVALID_INPUT_REG1);
+	mdl_clear();
+	((struct mv_events_t *)shared.va)->nmi_pending = 3;
+	check_refused(HC(VS, EVENTS_SET), g.vs, 0, 0, MV_STATUS_FAILURE_UNKNOWN);
 	guest_destroy(&g);
 	shared_clear();
 }
@@ -616,6 +685,8 @@ const struct test run_tests[] = {
 	{ "run: a bad mv_run_t changes nothing", run_page_bad },
 	{ "run: registers and MSRs of mv_run_t", run_page_registers },
 	{ "run: complete only", complete_only },
+	{ "interrupts, exceptions and the window", events },
+	{ "interrupts and exceptions refused", events_refused },
 	{ "REP OUTS and REP INS", string_io },
 	{ "triple fault", triple_fault },
 	{ "MMIO: memory that isn't there", mmio },

@@ -127,14 +127,15 @@ static u64 event_inj(struct mk_event e)
  */
 static void commit_v_intr(struct vs *vs, struct vmcb *v, const struct mk_state *s)
 {
-	bool window = !is_root(vs) && s->window;
+	u32 window = is_root(vs) ? 0 : s->window;
+	u32 want = (window & MK_WINDOW_INTR ? I1_VINTR : 0) | (window & MK_WINDOW_IRET ? I1_IRET : 0);
 
 	v->v_intr = is_root(vs) ? 0 : V_INTR_MASKING | (s->cr8 & V_TPR_MASK);
-	if (window)
+	if (window & MK_WINDOW_INTR)
 		v->v_intr |= V_IRQ | V_IGN_TPR;
-	if (!window && !(v->intercept1 & I1_VINTR))
+	if (!want && !(v->intercept1 & (I1_VINTR | I1_IRET)))
 		return;
-	v->intercept1 = window ? v->intercept1 | I1_VINTR : v->intercept1 & ~I1_VINTR;
+	v->intercept1 = (v->intercept1 & ~(I1_VINTR | I1_IRET)) | want;
 	vs->clean &= ~(CLEAN_I | CLEAN_TPR);
 }
 

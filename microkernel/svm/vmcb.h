@@ -92,6 +92,7 @@ MV_ABI_SIZE(struct vmcb, 0x1000);
 #define I1_RDPMC BIT(15)
 #define I1_CPUID BIT(18)
 #define I1_RSM BIT(19)
+#define I1_IRET BIT(20)
 #define I1_INVD BIT(22)
 #define I1_HLT BIT(24)
 #define I1_INVLPGA BIT(26)

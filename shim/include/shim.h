@@ -23,6 +23,12 @@
 #define SHIM_RUN_BYTES (SHIM_RUN_PAGES * MV_PAGE_SIZE)
 #define SHIM_PIO_OFFSET MV_PAGE_SIZE
 
+/* Most entries of KVM_SET_CPUID2 and the like, most MSRs of KVM_SET_MSRS, as KVM has them. */
+#define SHIM_CPUID_MAX 256U
+#define SHIM_MSRS_MAX 255U
+/* Most MSRs that shim_msr_list() and shim_msr_feature_list() tell. */
+#define SHIM_MSR_LIST_MAX 64U
+
 #define SHIM_MAX_SLOTS 32764U
 #define SHIM_MAX_VCPUS MV_MAX_VPS_PER_VM
 #define SHIM_MAX_VCPU_ID (4 * SHIM_MAX_VCPUS)
@@ -86,6 +92,8 @@ struct shim_vcpu {
 	struct kvm_run *run; /* SHIM_RUN_BYTES that the user may write at any time */
 	struct vcpu_io io;
 	uint64_t cr8, apic_base; /* as last seen or set */
+	uint32_t phys_bits; /* of its CPUID; 0: it has none */
+	bool has_run; /* KVM_RUN has entered it */
 };
 
 /* Counters that anybody may read at any time. */
@@ -107,6 +115,17 @@ void shim_cpu_ping(void);
 
 long shim_check_extension(uint64_t extension);
 
+/*
+ * KVM_GET_SUPPORTED_CPUID or KVM_GET_EMULATED_CPUID: *nent is how many entries there is room
+ * for, then how many there are. E2BIG: no room.
+ */
+int shim_get_cpuid(bool want_emulated, struct kvm_cpuid_entry2 *entries, uint32_t *nent);
+/* Fill in up to SHIM_MSR_LIST_MAX numbers; return how many. */
+uint32_t shim_msr_list(uint32_t *indices);
+uint32_t shim_msr_feature_list(uint32_t *indices);
+/* KVM_GET_MSRS of the system: how many entries from the first on were got. */
+int shim_get_msr_features(struct kvm_msr_entry *entries, uint32_t count);
+
 int shim_vm_create(struct shim_vm *vm, void *os);
 /* Frees all that the VM has; its vCPUs must be unused. */
 void shim_vm_destroy(struct shim_vm *vm);
@@ -118,6 +137,22 @@ int shim_vcpu_get_regs(struct shim_vcpu *vcpu, struct kvm_regs *regs);
 int shim_vcpu_set_regs(struct shim_vcpu *vcpu, const struct kvm_regs *regs);
 int shim_vcpu_get_sregs(struct shim_vcpu *vcpu, struct kvm_sregs *sregs);
 int shim_vcpu_set_sregs(struct shim_vcpu *vcpu, const struct kvm_sregs *sregs);
+/* *count: how many there are, also with E2BIG (there is only room for nent). */
+int shim_vcpu_get_cpuid2(struct shim_vcpu *vcpu, struct kvm_cpuid_entry2 *entries, uint32_t nent,
+			 uint32_t *count);
+int shim_vcpu_set_cpuid2(struct shim_vcpu *vcpu, const struct kvm_cpuid_entry2 *entries,
+			 uint32_t nent);
+/* How many entries, from the first on, were read or written. */
+int shim_vcpu_get_msrs(struct shim_vcpu *vcpu, struct kvm_msr_entry *entries, uint32_t count);
+int shim_vcpu_set_msrs(struct shim_vcpu *vcpu, const struct kvm_msr_entry *entries, uint32_t count);
 int shim_vcpu_run(struct shim_vcpu *vcpu);
+int shim_vcpu_interrupt(struct shim_vcpu *vcpu, const struct kvm_interrupt *irq);
+int shim_vcpu_nmi(struct shim_vcpu *vcpu);
+int shim_vcpu_get_events(struct shim_vcpu *vcpu, struct kvm_vcpu_events *events);
+int shim_vcpu_set_events(struct shim_vcpu *vcpu, const struct kvm_vcpu_events *events);
+int shim_vcpu_get_debugregs(struct shim_vcpu *vcpu, struct kvm_debugregs *regs);
+int shim_vcpu_set_debugregs(struct shim_vcpu *vcpu, const struct kvm_debugregs *regs);
+int shim_vcpu_get_mp_state(struct shim_vcpu *vcpu, struct kvm_mp_state *state);
+int shim_vcpu_set_mp_state(struct shim_vcpu *vcpu, const struct kvm_mp_state *state);
 
 #endif /* SHIM_H */

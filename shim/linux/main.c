@@ -18,6 +18,8 @@ MODULE_PARM_DESC(hypercalls_map, "how many mv_vm_op_mmio_map were made (read onl
 
 static long kvm_ioctl(struct file *file, unsigned int ioctl, unsigned long arg)
 {
+	void __user *argp = (void __user *)arg;
+
 	switch (ioctl) {
 	case KVM_GET_API_VERSION:
 		return arg ? -EINVAL : KVM_API_VERSION;
@@ -25,6 +27,14 @@ static long kvm_ioctl(struct file *file, unsigned int ioctl, unsigned long arg)
 		return vm_create(arg);
 	case KVM_CHECK_EXTENSION:
 		return shim_check_extension(arg);
+	case KVM_GET_SUPPORTED_CPUID:
+	case KVM_GET_EMULATED_CPUID:
+		return cpuid_get_system(argp, ioctl == KVM_GET_EMULATED_CPUID);
+	case KVM_GET_MSR_INDEX_LIST:
+	case KVM_GET_MSR_FEATURE_INDEX_LIST:
+		return msr_list(argp, ioctl == KVM_GET_MSR_FEATURE_INDEX_LIST);
+	case KVM_GET_MSRS:
+		return msrs_get(NULL, argp);
 	case KVM_GET_VCPU_MMAP_SIZE:
 		return arg ? -EINVAL : SHIM_RUN_BYTES;
 	default:

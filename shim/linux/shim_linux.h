@@ -12,6 +12,7 @@
 #include <linux/mm_types.h>
 #include <linux/mutex.h>
 #include <linux/refcount.h>
+#include <linux/signal_types.h>
 #include <shim.h>
 
 struct vm_file {
@@ -25,6 +26,8 @@ struct vcpu_file {
 	struct shim_vcpu vcpu;
 	struct vm_file *vm;
 	struct mutex lock; /* the vCPU lock of shim.h */
+	bool sigset_active; /* KVM_SET_SIGNAL_MASK: KVM_RUN blocks sigset instead */
+	sigset_t sigset;
 };
 
 /* vm.c: ioctl KVM_CREATE_VM: a descriptor or -errno. */
@@ -34,6 +37,15 @@ void vm_put(struct vm_file *vm);
 /* vcpu.c: ioctl KVM_CREATE_VCPU: a descriptor or -errno. */
 long vcpu_create(struct vm_file *vm, unsigned long id);
 void vcpu_free(struct vcpu_file *vcpu);
+
+/* cpuid.c, msr.c: ioctls of /dev/kvm and of a vCPU (vcpu NULL: of /dev/kvm), as KVM's. */
+long cpuid_get_system(struct kvm_cpuid2 __user *arg, bool emulated);
+long cpuid_get_vcpu(struct shim_vcpu *vcpu, struct kvm_cpuid2 __user *arg);
+long cpuid_set2(struct shim_vcpu *vcpu, const struct kvm_cpuid2 __user *arg);
+long cpuid_set(struct shim_vcpu *vcpu, const struct kvm_cpuid __user *arg);
+long msr_list(struct kvm_msr_list __user *arg, bool features);
+long msrs_get(struct shim_vcpu *vcpu, struct kvm_msrs __user *arg);
+long msrs_set(struct shim_vcpu *vcpu, const struct kvm_msrs __user *arg);
 
 /* cpu.c: the shared pages of all CPUs. */
 int cpus_init(void);

@@ -7,6 +7,7 @@
 #include <linux/fs.h>
 #include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include <linux/vmalloc.h>
@@ -50,13 +51,118 @@ static long set_sregs(struct vcpu_file *vcpu, const void __user *arg)
 	return shim_vcpu_set_sregs(&vcpu->vcpu, &sregs);
 }
 
+static long interrupt(struct vcpu_file *vcpu, const void __user *arg)
+{
+	struct kvm_interrupt irq;
+
+	if (copy_from_user(&irq, arg, sizeof(irq)))
+		return -EFAULT;
+	return shim_vcpu_interrupt(&vcpu->vcpu, &irq);
+}
+
+static long get_events(struct vcpu_file *vcpu, void __user *arg)
+{
+	struct kvm_vcpu_events events;
+	long ret = shim_vcpu_get_events(&vcpu->vcpu, &events);
+
+	if (!ret && copy_to_user(arg, &events, sizeof(events)))
+		ret = -EFAULT;
+	return ret;
+}
+
+static long set_events(struct vcpu_file *vcpu, const void __user *arg)
+{
+	struct kvm_vcpu_events events;
+
+	if (copy_from_user(&events, arg, sizeof(events)))
+		return -EFAULT;
+	return shim_vcpu_set_events(&vcpu->vcpu, &events);
+}
+
+static long get_debugregs(struct vcpu_file *vcpu, void __user *arg)
+{
+	struct kvm_debugregs regs;
+	long ret = shim_vcpu_get_debugregs(&vcpu->vcpu, &regs);
+
+	if (!ret && copy_to_user(arg, &regs, sizeof(regs)))
+		ret = -EFAULT;
+	return ret;
+}
+
+static long set_debugregs(struct vcpu_file *vcpu, const void __user *arg)
+{
+	struct kvm_debugregs regs;
+
+	if (copy_from_user(&regs, arg, sizeof(regs)))
+		return -EFAULT;
+	return shim_vcpu_set_debugregs(&vcpu->vcpu, &regs);
+}
+
+static long get_mp_state(struct vcpu_file *vcpu, void __user *arg)
+{
+	struct kvm_mp_state state;
+	long ret = shim_vcpu_get_mp_state(&vcpu->vcpu, &state);
+
+	if (!ret && copy_to_user(arg, &state, sizeof(state)))
+		ret = -EFAULT;
+	return ret;
+}
+
+static long set_mp_state(struct vcpu_file *vcpu, const void __user *arg)
+{
+	struct kvm_mp_state state;
+
+	if (copy_from_user(&state, arg, sizeof(state)))
+		return -EFAULT;
+	return shim_vcpu_set_mp_state(&vcpu->vcpu, &state);
+}
+
+static long set_signal_mask(struct vcpu_file *vcpu, const struct kvm_signal_mask __user *arg)
+{
+	struct kvm_signal_mask mask;
+	sigset_t set;
+
+	if (!arg) {
+		vcpu->sigset_active = false;
+		return 0;
+	}
+	if (copy_from_user(&mask, arg, sizeof(mask)))
+		return -EFAULT;
+	if (mask.len != sizeof(set))
+		return -EINVAL;
+	if (copy_from_user(&set, arg->sigset, sizeof(set)))
+		return -EFAULT;
+	sigdelsetmask(&set, sigmask(SIGKILL) | sigmask(SIGSTOP));
+	vcpu->sigset = set;
+	vcpu->sigset_active = true;
+	return 0;
+}
+
+/*
+ * KVM_RUN, with the signal mask that is to hold meanwhile. real_blocked is the thread's own
+ * mask: what it doesn't block is not taken for pending only because of ours.
+ */
+static long run(struct vcpu_file *vcpu)
+{
+	long ret;
+
+	if (vcpu->sigset_active)
+		sigprocmask(SIG_SETMASK, &vcpu->sigset, &current->real_blocked);
+	ret = shim_vcpu_run(&vcpu->vcpu);
+	if (vcpu->sigset_active) {
+		sigprocmask(SIG_SETMASK, &current->real_blocked, NULL);
+		sigemptyset(&current->real_blocked);
+	}
+	return ret;
+}
+
 static long vcpu_ioctl_locked(struct vcpu_file *vcpu, unsigned int ioctl, unsigned long arg)
 {
 	void __user *argp = (void __user *)arg;
 
 	switch (ioctl) {
 	case KVM_RUN:
-		return arg ? -EINVAL : shim_vcpu_run(&vcpu->vcpu);
+		return arg ? -EINVAL : run(vcpu);
 	case KVM_GET_REGS:
 		return get_regs(vcpu, argp);
 	case KVM_SET_REGS:
@@ -65,6 +171,34 @@ static long vcpu_ioctl_locked(struct vcpu_file *vcpu, unsigned int ioctl, unsign
 		return get_sregs(vcpu, argp);
 	case KVM_SET_SREGS:
 		return set_sregs(vcpu, argp);
+	case KVM_SET_CPUID:
+		return cpuid_set(&vcpu->vcpu, argp);
+	case KVM_SET_CPUID2:
+		return cpuid_set2(&vcpu->vcpu, argp);
+	case KVM_GET_CPUID2:
+		return cpuid_get_vcpu(&vcpu->vcpu, argp);
+	case KVM_GET_MSRS:
+		return msrs_get(&vcpu->vcpu, argp);
+	case KVM_SET_MSRS:
+		return msrs_set(&vcpu->vcpu, argp);
+	case KVM_INTERRUPT:
+		return interrupt(vcpu, argp);
+	case KVM_NMI:
+		return shim_vcpu_nmi(&vcpu->vcpu);
+	case KVM_GET_VCPU_EVENTS:
+		return get_events(vcpu, argp);
+	case KVM_SET_VCPU_EVENTS:
+		return set_events(vcpu, argp);
+	case KVM_GET_DEBUGREGS:
+		return get_debugregs(vcpu, argp);
+	case KVM_SET_DEBUGREGS:
+		return set_debugregs(vcpu, argp);
+	case KVM_GET_MP_STATE:
+		return get_mp_state(vcpu, argp);
+	case KVM_SET_MP_STATE:
+		return set_mp_state(vcpu, argp);
+	case KVM_SET_SIGNAL_MASK:
+		return set_signal_mask(vcpu, argp);
 	default:
 		return -EINVAL;
 	}

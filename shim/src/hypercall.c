@@ -211,6 +211,45 @@ mv_status_t hypercall_rdl(unsigned int idx, uint16_t vsid, struct mv_rdl_entry_t
 	return status;
 }
 
+mv_status_t hypercall_cdl(unsigned int op, unsigned int idx, uint16_t vsid, uint64_t flags,
+			  struct mv_cdl_entry_t *entries, size_t *count)
+{
+	struct mv_regs regs = { .reg = { handle, vsid } };
+	struct mv_cdl_t *cdl = platform_shared_page_get();
+	mv_status_t status;
+
+	if (!cdl)
+		return MV_STATUS_FAILURE_UNSUPPORTED;
+	memset(cdl, 0, offsetof(struct mv_cdl_t, entries));
+	cdl->reg0 = flags;
+	cdl->num_entries = *count;
+	memcpy(cdl->entries, entries, *count * sizeof(*entries));
+	status = call(&regs, op, idx);
+	if (status == MV_STATUS_SUCCESS && cdl->num_entries <= MV_CDL_MAX_ENTRIES) {
+		*count = cdl->num_entries;
+		memcpy(entries, cdl->entries, *count * sizeof(*entries));
+	}
+	platform_shared_page_put();
+	return status;
+}
+
+bool hypercall_msr_supported(uint32_t msr)
+{
+	struct mv_regs regs = { .reg = { handle, msr } };
+
+	return call(&regs, MV_PP_OP, MV_PP_OP_MSR_GET_SUPPORTED_IDX_VAL) == MV_STATUS_SUCCESS &&
+	       regs.reg[0];
+}
+
+mv_status_t hypercall_msr_get(uint16_t vsid, uint32_t msr, uint64_t *val)
+{
+	struct mv_regs regs = { .reg = { handle, vsid, msr } };
+	mv_status_t status = call(&regs, MV_VS_OP, MV_VS_OP_MSR_GET_IDX_VAL);
+
+	*val = regs.reg[0];
+	return status;
+}
+
 mv_status_t hypercall_msr_set(uint16_t vsid, uint32_t msr, uint64_t val)
 {
 	struct mv_regs regs = { .reg = { handle, vsid, msr, val } };
@@ -224,5 +263,46 @@ mv_status_t hypercall_run(uint16_t vsid, uint64_t *reason)
 	mv_status_t status = call(&regs, MV_VS_OP, MV_VS_OP_RUN_IDX_VAL);
 
 	*reason = regs.reg[0];
+	return status;
+}
+
+mv_status_t hypercall_queue_interrupt(uint16_t vsid, uint8_t vector, uint64_t flags)
+{
+	struct mv_regs regs = { .reg = { handle, vsid, vector, flags } };
+
+	return call(&regs, MV_VS_OP, MV_VS_OP_QUEUE_INTERRUPT_IDX_VAL);
+}
+
+mv_status_t hypercall_queue_nmi(uint16_t vsid)
+{
+	return call1(MV_VS_OP, MV_VS_OP_QUEUE_NMI_IDX_VAL, vsid);
+}
+
+#define EVENTS_BYTES offsetof(struct mv_events_t, reserved)
+
+mv_status_t hypercall_events_get(uint16_t vsid, struct vcpu_events *events)
+{
+	void *page = platform_shared_page_get();
+	mv_status_t status;
+
+	if (!page)
+		return MV_STATUS_FAILURE_UNSUPPORTED;
+	status = call1(MV_VS_OP, MV_VS_OP_EVENTS_GET_IDX_VAL, vsid);
+	if (status == MV_STATUS_SUCCESS)
+		memcpy(events, page, EVENTS_BYTES);
+	platform_shared_page_put();
+	return status;
+}
+
+mv_status_t hypercall_events_set(uint16_t vsid, const struct vcpu_events *events)
+{
+	void *page = platform_shared_page_get();
+	mv_status_t status;
+
+	if (!page)
+		return MV_STATUS_FAILURE_UNSUPPORTED;
+	memcpy(page, events, EVENTS_BYTES);
+	status = call1(MV_VS_OP, MV_VS_OP_EVENTS_SET_IDX_VAL, vsid);
+	platform_shared_page_put();
 	return status;
 }

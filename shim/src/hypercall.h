@@ -24,6 +24,14 @@ struct mv_regs {
  */
 void mv_hypercall(struct mv_regs *regs);
 
+/* The beginning of mv_events_t, which is a page. */
+struct vcpu_events {
+	uint8_t exception, exception_vector, exception_has_error, shadow;
+	uint32_t exception_error;
+	uint8_t interrupt, interrupt_vector, nmi, nmi_pending, nmi_masked;
+};
+MV_ABI_ASSERT(offsetof(struct vcpu_events, nmi_masked) == offsetof(struct mv_events_t, nmi_masked));
+
 /* 0, or the -errno that fits: -ENOMEM, -EBUSY, -EINVAL, -ENODEV or -EIO. */
 int hypercall_errno(mv_status_t status);
 
@@ -50,7 +58,23 @@ mv_status_t hypercall_destroy_vs(uint16_t vsid);
 /* idx: MV_VS_OP_REG_GET_LIST_IDX_VAL and the like; a get writes the values to entries[].val. */
 mv_status_t hypercall_rdl(unsigned int idx, uint16_t vsid, struct mv_rdl_entry_t *entries,
 			  size_t count);
+/*
+ * CPUID lists by the shared page, with `flags` in their REG0. idx: MV_VS_OP_CPUID_GET_LIST_IDX_VAL
+ * or _SET_; op MV_PP_OP and MV_PP_OP_CPUID_GET_SUPPORTED_LIST_IDX_VAL. entries has room for
+ * MV_CDL_MAX_ENTRIES, *count of them in, and as many as came back out.
+ */
+mv_status_t hypercall_cdl(unsigned int op, unsigned int idx, uint16_t vsid, uint64_t flags,
+			  struct mv_cdl_entry_t *entries, size_t *count);
+/* Do guests have this MSR? */
+bool hypercall_msr_supported(uint32_t msr);
+mv_status_t hypercall_msr_get(uint16_t vsid, uint32_t msr, uint64_t *val);
 mv_status_t hypercall_msr_set(uint16_t vsid, uint32_t msr, uint64_t val);
+
+mv_status_t hypercall_queue_interrupt(uint16_t vsid, uint8_t vector, uint64_t flags);
+mv_status_t hypercall_queue_nmi(uint16_t vsid);
+/* Through the shared page. */
+mv_status_t hypercall_events_get(uint16_t vsid, struct vcpu_events *events);
+mv_status_t hypercall_events_set(uint16_t vsid, const struct vcpu_events *events);
 
 /* With the shared page held and filled in; *reason: mv_exit_reason_t. */
 mv_status_t hypercall_run(uint16_t vsid, uint64_t *reason);

@@ -126,6 +126,7 @@ static int enter(struct shim_vcpu *vcpu, uint64_t cr8, uint64_t flags, struct vc
 		exit_copy(vcpu, page, exit);
 		memcpy(&exit->state, (char *)page + MV_EXIT_STATE_OFFSET, sizeof(exit->state));
 		exit->ran = true;
+		vcpu->has_run |= guest;
 		vcpu->io = (struct vcpu_io){ .pending = false };
 		vcpu->cr8 = cr8;
 	}
@@ -270,6 +271,9 @@ static int exit_translate(struct shim_vcpu *vcpu, const struct vcpu_exit *exit)
 	case mv_exit_reason_t_interrupt:
 	case mv_exit_reason_t_nmi:
 		return 1;
+	case mv_exit_reason_t_window:
+		vcpu->run->exit_reason = KVM_EXIT_IRQ_WINDOW_OPEN;
+		return 0;
 	default:
 		return exit_unexpected(vcpu->run, exit);
 	}
@@ -292,6 +296,11 @@ static int complete(struct shim_vcpu *vcpu, uint64_t cr8, struct vcpu_exit *exit
 	return ret < 0 ? ret : !ret;
 }
 
+static uint64_t window_wanted(const struct shim_vcpu *vcpu)
+{
+	return LOAD(vcpu->run->request_interrupt_window) ? MV_RUN_FLAG_WINDOW : 0;
+}
+
 static int run_loop(struct shim_vcpu *vcpu, uint64_t cr8, struct vcpu_exit *exit)
 {
 	int ret;
@@ -309,23 +318,29 @@ static int run_loop(struct shim_vcpu *vcpu, uint64_t cr8, struct vcpu_exit *exit
 			vcpu->run->exit_reason = KVM_EXIT_INTR;
 			return ret ? ret : -EINTR;
 		}
-		ret = enter(vcpu, cr8, 0, exit);
+		ret = enter(vcpu, cr8, window_wanted(vcpu), exit);
 		if (!ret)
 			ret = exit_translate(vcpu, exit);
 	} while (ret > 0);
 	return ret;
 }
 
-/* For a KVM_RUN that made no hypercall; it is not known then whether interrupts are shadowed. */
+/* For a KVM_RUN that did not come to mv_vs_op_run. */
 static mv_status_t state_get(const struct shim_vcpu *vcpu, struct mv_exit_state_t *state)
 {
 	struct mv_rdl_entry_t list[] = { { .reg = mv_reg_t_rflags }, { .reg = mv_reg_t_cr8 } };
+	struct vcpu_events events = { 0 };
 	mv_status_t status;
 
 	status = hypercall_rdl(MV_VS_OP_REG_GET_LIST_IDX_VAL, vcpu->vsid, list, 2);
+	if (status == MV_STATUS_SUCCESS)
+		status = hypercall_events_get(vcpu->vsid, &events);
 	state->rflags = list[0].val;
 	state->cr8 = list[1].val;
 	state->apic_base = vcpu->apic_base;
+	state->flags =
+		(events.shadow ? MV_EXIT_STATE_SHADOW : 0) |
+		(events.exception || events.interrupt || events.nmi ? MV_EXIT_STATE_EVENT : 0);
 	return status;
 }
 
@@ -340,7 +355,9 @@ static void run_save(struct shim_vcpu *vcpu, struct vcpu_exit *exit)
 	vcpu->cr8 = state->cr8;
 	vcpu->apic_base = state->apic_base;
 	run->if_flag = !!(state->rflags & RFLAGS_IF);
-	run->ready_for_interrupt_injection = run->if_flag && !(state->flags & MV_EXIT_STATE_SHADOW);
+	run->ready_for_interrupt_injection =
+		state->rflags & RFLAGS_IF &&
+		!(state->flags & (MV_EXIT_STATE_SHADOW | MV_EXIT_STATE_EVENT));
 	run->cr8 = state->cr8;
 	run->apic_base = state->apic_base;
 }

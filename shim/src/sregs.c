@@ -19,7 +19,7 @@
 #define APIC_BASE_RESERVED 0x2FFULL
 #define CR8_MAX 15U
 /* Physical address bits of a vCPU whose CPUID was not set (cpuid_query_maxphyaddr()). */
-#define MAXPHYADDR 36U
+#define PHYS_BITS_DEFAULT 36U
 
 /* Segment attributes of the ABI; see MV_REGS. */
 #define ATTRIB_TYPE 0xFU
@@ -202,12 +202,15 @@ static mv_status_t msrs_get(const struct shim_vcpu *vcpu, struct mv_rdl_entry_t 
 int shim_vcpu_get_sregs(struct shim_vcpu *vcpu, struct kvm_sregs *sregs)
 {
 	struct mv_rdl_entry_t list[NUM_SREGS] = { { 0 } }, msrs[NUM_MSRS] = { { 0 } };
+	struct vcpu_events events = { 0 };
 	mv_status_t status;
 
 	list_init(list);
 	status = hypercall_rdl(MV_VS_OP_REG_GET_LIST_IDX_VAL, vcpu->vsid, list, NUM_SREGS);
 	if (status == MV_STATUS_SUCCESS)
 		status = msrs_get(vcpu, msrs);
+	if (status == MV_STATUS_SUCCESS)
+		status = hypercall_events_get(vcpu->vsid, &events);
 	if (status != MV_STATUS_SUCCESS)
 		return hypercall_errno(status);
 
@@ -215,6 +218,9 @@ int shim_vcpu_get_sregs(struct shim_vcpu *vcpu, struct kvm_sregs *sregs)
 	sregs_from_list(sregs, list);
 	sregs->efer = msrs[AT_EFER].val;
 	sregs->apic_base = msrs[AT_APIC_BASE].val;
+	if (events.interrupt)
+		sregs->interrupt_bitmap[events.interrupt_vector / 64] |=
+			1ULL << events.interrupt_vector % 64;
 	return 0;
 }
 
@@ -247,30 +253,41 @@ static bool cr0_valid(uint64_t cr0)
 	return !(cr0 & X86_CR0_PG) || cr0 & X86_CR0_PE;
 }
 
+/* No bits beyond the physical addresses that the vCPU has. */
+static bool phys_valid(const struct shim_vcpu *vcpu, uint64_t gpa)
+{
+	uint32_t bits = vcpu->phys_bits ? vcpu->phys_bits : PHYS_BITS_DEFAULT;
+
+	return bits >= 64 || !(gpa >> bits);
+}
+
 /* EFER and CS as the CPU mode of CR0 and CR4 demands. */
-static bool mode_valid(const struct kvm_sregs *sregs)
+static bool mode_valid(const struct shim_vcpu *vcpu, const struct kvm_sregs *sregs)
 {
 	if (sregs->efer & EFER_LME && sregs->cr0 & X86_CR0_PG)
 		return sregs->cr4 & X86_CR4_PAE && sregs->efer & EFER_LMA &&
-		       !(sregs->cr3 >> MAXPHYADDR);
+		       phys_valid(vcpu, sregs->cr3);
 	return !(sregs->efer & EFER_LMA) && !sregs->cs.l;
 }
 
 /* x2APIC mode is reserved for a vCPU whose CPUID doesn't have it. */
-static bool apic_base_valid(uint64_t base)
+static bool apic_base_valid(const struct shim_vcpu *vcpu, uint64_t base)
 {
-	return !(base & (APIC_BASE_RESERVED | APIC_BASE_X2APIC)) && !(base >> MAXPHYADDR);
+	return !(base & (APIC_BASE_RESERVED | APIC_BASE_X2APIC)) && phys_valid(vcpu, base);
 }
 
-static bool interrupt_pending(const struct kvm_sregs *sregs)
+/* KVM queues the first of interrupt_bitmap; an empty one leaves the queue as it is. */
+static mv_status_t interrupt_set(const struct shim_vcpu *vcpu, const struct kvm_sregs *sregs)
 {
 	size_t i;
 
 	for (i = 0; i < sizeof(sregs->interrupt_bitmap) / sizeof(sregs->interrupt_bitmap[0]); i++) {
 		if (sregs->interrupt_bitmap[i])
-			return true;
+			return hypercall_queue_interrupt(
+				vcpu->vsid, i * 64 + __builtin_ctzll(sregs->interrupt_bitmap[i]),
+				MV_INTERRUPT_NOW);
 	}
-	return false;
+	return MV_STATUS_SUCCESS;
 }
 
 /* All or nothing: first the MSRs, which are put back when the registers are refused. */
@@ -301,11 +318,8 @@ int shim_vcpu_set_sregs(struct shim_vcpu *vcpu, const struct kvm_sregs *sregs)
 	};
 	mv_status_t status;
 
-	if (!mode_valid(sregs) || !cr0_valid(sregs->cr0) || sregs->cr4 & ~cr4_allowed() ||
-	    !apic_base_valid(sregs->apic_base))
-		return -EINVAL;
-	/* KVM injects the first of them. There is no injection yet (no KVM_INTERRUPT either). */
-	if (interrupt_pending(sregs))
+	if (!mode_valid(vcpu, sregs) || !cr0_valid(sregs->cr0) || sregs->cr4 & ~cr4_allowed() ||
+	    !apic_base_valid(vcpu, sregs->apic_base))
 		return -EINVAL;
 
 	list_init(list);
@@ -318,5 +332,5 @@ int shim_vcpu_set_sregs(struct shim_vcpu *vcpu, const struct kvm_sregs *sregs)
 		return hypercall_errno(status);
 	vcpu->cr8 = list[AT_CR8].val;
 	vcpu->apic_base = sregs->apic_base;
-	return 0;
+	return hypercall_errno(interrupt_set(vcpu, sregs));
 }

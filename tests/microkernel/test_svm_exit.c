@@ -45,6 +45,7 @@ static u16 expected(u64 code)
 	case SVM_EXIT_RDPMC: return MK_EXIT_RDPMC;
 	case SVM_EXIT_CPUID: return MK_EXIT_CPUID;
 	case SVM_EXIT_RSM: return MK_EXIT_RSM;
+	case SVM_EXIT_IRET: return MK_EXIT_IRET;
 	case SVM_EXIT_INVD: return MK_EXIT_INVD;
 	case SVM_EXIT_HLT: return MK_EXIT_HLT;
 	case SVM_EXIT_IOIO: return MK_EXIT_IO;

@@ -254,16 +254,22 @@ static void window_is_an_intercepted_virq(void **state)
 {
 	(void)state;
 	fill();
-	s->window = 1;
+	s->window = MK_WINDOW_INTR;
 	run();
 	assert_true(seen.v_intr & V_IRQ);
 	assert_true(seen.v_intr & V_INTR_MASKING);
 	assert_true(seen.intercept1 & I1_VINTR);
+	assert_false(seen.intercept1 & I1_IRET);
+	s->window = MK_WINDOW_IRET;
+	run();
+	assert_false(seen.v_intr & V_IRQ);
+	assert_false(seen.intercept1 & I1_VINTR);
+	assert_true(seen.intercept1 & I1_IRET);
 	s->window = 0;
 	run();
 	assert_false(seen.v_intr & V_IRQ);
 	assert_true(seen.v_intr & V_INTR_MASKING);
-	assert_false(seen.intercept1 & I1_VINTR);
+	assert_false(seen.intercept1 & (I1_VINTR | I1_IRET));
 }
 
 static void what_every_exit_shows(void **state)

@@ -11,6 +11,7 @@ uint8_t fake_shared[MV_PAGE_SIZE] __attribute__((aligned(4096)));
 /* A VS: the page that MicroV sees, and the hardware's copy. */
 struct fake_vs {
 	struct mk_state *page, *hw;
+	void *own;
 	unsigned int space;
 };
 
@@ -22,6 +23,13 @@ struct mk_state *mk_state(unsigned int vsid)
 	assert_true(vsid < MK_VS_MAX);
 	assert_non_null(vss[vsid].page);
 	return vss[vsid].page;
+}
+
+void *mk_own(unsigned int vsid)
+{
+	assert_true(vsid < MK_VS_MAX);
+	assert_non_null(vss[vsid].own);
+	return vss[vsid].own;
 }
 
 struct mk_state *fake_hw(unsigned int vsid)
@@ -79,6 +87,7 @@ static void vs_alloc(unsigned int vsid, unsigned int space)
 {
 	vss[vsid].page = aligned_alloc(MV_PAGE_SIZE, MV_PAGE_SIZE);
 	vss[vsid].hw = calloc(1, MV_PAGE_SIZE);
+	vss[vsid].own = calloc(1, MV_PAGE_SIZE);
 	vss[vsid].space = space;
 	memset(vss[vsid].page, 0, MV_PAGE_SIZE);
 	vss[vsid].page->valid = MK_G_ALL;
@@ -88,6 +97,7 @@ static void vs_free(unsigned int vsid)
 {
 	free(vss[vsid].page);
 	free(vss[vsid].hw);
+	free(vss[vsid].own);
 	vss[vsid] = (struct fake_vs){ 0 };
 }
 

@@ -77,8 +77,12 @@ struct fake_hv {
 	size_t calls[4]; /* per enum fake_call */
 	size_t list_sizes[FAKE_MAX]; /* entries of each mmio_map */
 	uint64_t reg[MV_REG_MAX + 1];
-	uint64_t efer, apic_base;
+	uint64_t efer, apic_base, tsc; /* all MSRs there are */
+	struct mv_cdl_entry_t cdl[MV_CDL_MAX_ENTRIES]; /* of the vCPU */
+	size_t num_cdl;
 	bool shadow; /* interrupts are held off for one instruction */
+	struct vcpu_events events; /* but for shadow */
+	uint64_t queued; /* REG3 of the last mv_vs_op_queue_interrupt */
 	size_t reg_gets;
 	size_t runs;
 	bool waiting; /* RETRY_CONTINUATION was the last answer */

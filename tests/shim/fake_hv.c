@@ -8,6 +8,7 @@
 #define VSID 0x207U
 #define MSR_EFER 0xC0000080U
 #define MSR_APIC_BASE 0x1BU
+#define MSR_TSC 0x10U
 
 struct fake_hv hv;
 
@@ -173,7 +174,15 @@ static mv_status_t vp_op(unsigned int idx, struct mv_regs *regs)
 
 static uint64_t *msr(uint64_t index)
 {
-	return index == MSR_EFER ? &hv.efer : index == MSR_APIC_BASE ? &hv.apic_base : NULL;
+	switch (index) {
+	case MSR_TSC:
+		return &hv.tsc;
+	case MSR_EFER:
+		return &hv.efer;
+	case MSR_APIC_BASE:
+		return &hv.apic_base;
+	}
+	return NULL;
 }
 
 static uint64_t *reg(uint64_t index)
@@ -200,6 +209,68 @@ static mv_status_t list(uint64_t *(*find)(uint64_t index), bool set)
 	return MV_STATUS_SUCCESS;
 }
 
+/* What every CPU supports here: leaves 0 to 2. */
+static mv_status_t cdl_supported(void)
+{
+	struct mv_cdl_t *cdl = page_in();
+
+	assert_int_equal(cdl->reg0, MV_CDL_FLAG_ALL);
+	assert_int_equal(cdl->num_entries, 0);
+	for (uint32_t i = 0; i < 3; i++)
+		cdl->entries[i] = (struct mv_cdl_entry_t){ .fun = i, .flags = i, .edx = 100 + i };
+	cdl->num_entries = 3;
+	return MV_STATUS_SUCCESS;
+}
+
+static mv_status_t cdl_get(void)
+{
+	struct mv_cdl_t *cdl = page_in();
+
+	assert_int_equal(cdl->reg0, MV_CDL_FLAG_ALL);
+	memcpy(cdl->entries, hv.cdl, sizeof(hv.cdl));
+	cdl->num_entries = hv.num_cdl;
+	return MV_STATUS_SUCCESS;
+}
+
+/* As the real one: features that aren't supported (bit 0 of leaf 1's ECX) are taken out. */
+static mv_status_t cdl_set(void)
+{
+	const struct mv_cdl_t *cdl = page_in();
+
+	assert_int_equal(cdl->reg0 | cdl->reg1, 0);
+	assert_in_range(cdl->num_entries, 0, MV_CDL_MAX_ENTRIES);
+	memcpy(hv.cdl, cdl->entries, sizeof(hv.cdl));
+	hv.num_cdl = cdl->num_entries;
+	for (size_t i = 0; i < hv.num_cdl; i++)
+		hv.cdl[i].ecx &= hv.cdl[i].fun == 1 ? ~1U : ~0U;
+	return MV_STATUS_SUCCESS;
+}
+
+static mv_status_t msr_one(struct mv_regs *regs, bool set)
+{
+	uint64_t *value = msr(regs->reg[2]);
+
+	if (!value)
+		return MV_STATUS_INVALID_INPUT_REG2;
+	if (set)
+		*value = regs->reg[3];
+	else
+		regs->reg[0] = *value;
+	return MV_STATUS_SUCCESS;
+}
+
+static mv_status_t pp_op(unsigned int idx, struct mv_regs *regs)
+{
+	switch (idx) {
+	case MV_PP_OP_CPUID_GET_SUPPORTED_LIST_IDX_VAL:
+		return cdl_supported();
+	case MV_PP_OP_MSR_GET_SUPPORTED_IDX_VAL:
+		regs->reg[0] = !!msr(regs->reg[1]);
+		return MV_STATUS_SUCCESS;
+	}
+	return MV_STATUS_FAILURE_UNSUPPORTED;
+}
+
 static mv_status_t run(struct mv_regs *regs)
 {
 	struct mv_exit_state_t *state;
@@ -222,8 +293,32 @@ static mv_status_t run(struct mv_regs *regs)
 	state->rflags = hv.reg[mv_reg_t_rflags];
 	state->cr8 = hv.reg[mv_reg_t_cr8];
 	state->apic_base = hv.apic_base;
-	state->flags = hv.shadow ? MV_EXIT_STATE_SHADOW : 0;
+	state->flags = (hv.shadow ? MV_EXIT_STATE_SHADOW : 0) |
+		       (hv.events.interrupt ? MV_EXIT_STATE_EVENT : 0);
 	return status;
+}
+
+static mv_status_t events(bool set)
+{
+	struct vcpu_events *page = page_in();
+
+	if (set) {
+		hv.events = *page;
+		hv.shadow = page->shadow;
+	} else {
+		*page = hv.events;
+		page->shadow = hv.shadow;
+	}
+	return MV_STATUS_SUCCESS;
+}
+
+static mv_status_t queue_interrupt(const struct mv_regs *regs)
+{
+	assert_in_range(regs->reg[2], 0, 255);
+	hv.events.interrupt = 1;
+	hv.events.interrupt_vector = (uint8_t)regs->reg[2];
+	hv.queued = regs->reg[3];
+	return MV_STATUS_SUCCESS;
 }
 
 static mv_status_t vs_op(unsigned int idx, struct mv_regs *regs)
@@ -252,8 +347,22 @@ static mv_status_t vs_op(unsigned int idx, struct mv_regs *regs)
 	case MV_VS_OP_MSR_SET_LIST_IDX_VAL:
 		return list(msr, true);
 	case MV_VS_OP_MSR_SET_IDX_VAL:
-		*msr(regs->reg[2]) = regs->reg[3];
+		return msr_one(regs, true);
+	case MV_VS_OP_MSR_GET_IDX_VAL:
+		return msr_one(regs, false);
+	case MV_VS_OP_CPUID_GET_LIST_IDX_VAL:
+		return cdl_get();
+	case MV_VS_OP_CPUID_SET_LIST_IDX_VAL:
+		return cdl_set();
+	case MV_VS_OP_QUEUE_INTERRUPT_IDX_VAL:
+		return queue_interrupt(regs);
+	case MV_VS_OP_QUEUE_NMI_IDX_VAL:
+		hv.events.nmi_pending++;
 		return MV_STATUS_SUCCESS;
+	case MV_VS_OP_EVENTS_GET_IDX_VAL:
+		return events(false);
+	case MV_VS_OP_EVENTS_SET_IDX_VAL:
+		return events(true);
 	case MV_VS_OP_RUN_IDX_VAL:
 		return run(regs);
 	}
@@ -283,6 +392,8 @@ static mv_status_t dispatch(unsigned int op, unsigned int idx, struct mv_regs *r
 		return handle_op(idx, regs);
 	assert_int_equal(regs->reg[0], HANDLE);
 	switch (op) {
+	case MV_PP_OP:
+		return pp_op(idx, regs);
 	case MV_VM_OP:
 		return vm_op(idx, regs);
 	case MV_VP_OP:

@@ -268,18 +268,13 @@ static void refuse_apic_low(struct kvm_sregs *s)
 {
 	s->apic_base |= 1;
 }
-static void refuse_irq(struct kvm_sregs *s)
-{
-	s->interrupt_bitmap[3] = 1;
-}
 
 static void sregs_refused(void **state)
 {
 	static void (*const change[])(struct kvm_sregs *) = {
-		refuse_pae,	refuse_lma,    refuse_cr3,	refuse_pg,
-		refuse_lme,	refuse_pe,     refuse_nw,	refuse_cr0,
-		refuse_cr4_15,	refuse_cr4_63, refuse_smep,	refuse_vmxe,
-		refuse_apic_52, refuse_x2apic, refuse_apic_low, refuse_irq,
+		refuse_pae,  refuse_lma,  refuse_cr3,	  refuse_pg,	 refuse_lme,
+		refuse_pe,   refuse_nw,	  refuse_cr0,	  refuse_cr4_15, refuse_cr4_63,
+		refuse_smep, refuse_vmxe, refuse_apic_52, refuse_x2apic, refuse_apic_low,
 	};
 	struct kvm_sregs sregs;
 	size_t i;

@@ -28,6 +28,11 @@ struct mk_state *mk_state(unsigned int vsid)
 	return must(MK_U_STATE + vsid * MV_PAGE_SIZE);
 }
 
+void *mk_own(unsigned int vsid)
+{
+	return must(MK_U_OWN + vsid * MV_PAGE_SIZE);
+}
+
 void *mk_shared(void)
 {
 	return must(MK_U_SHARED);

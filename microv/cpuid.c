@@ -1,0 +1,363 @@
+// SPDX-License-Identifier: MIT
+/*
+ * CPUID of guests. A VS reads the list that it was given, with KVM's rules for leaves that
+ * aren't in it; feature bits that MicroV doesn't support were taken out of the list before.
+ */
+#include "cpuid.h"
+#include "xcr.h"
+
+#define BASIC_MAX 0xDU
+#define HYPERVISOR_BASE 0x40000000U
+#define HYPERVISOR_MAX 0x40000001U
+#define EXTENDED_BASE 0x80000000U
+#define EXTENDED_MAX 0x80000021U
+#define LEAF_XSAVE 0xDU
+#define LEAF_CACHE 0x8000001DU
+#define CACHES_MAX 8U
+
+#define ECX_OSXSAVE (1U << 27)
+#define ECX_HYPERVISOR (1U << 31)
+#define EDX_APIC (1U << 9)
+#define EDX_HTT (1U << 28)
+#define EBX7_TSC_ADJUST (1U << 1)
+#define ECX7_PKU (1U << 3)
+#define ECX7_OSPKE (1U << 4)
+#define XSAVEC (1U << 1)
+#define CR4_PKE (1ULL << 22)
+#define APIC_BASE_ENABLE (1ULL << 11)
+#define PHYS_BITS_DEFAULT 36U /* of a CPU without a CPUID, as with KVM */
+#define XSAVE_LEGACY_BYTES 0x240U
+
+/*
+ * The bits of the CPU's own answer that a guest may have; a leaf that isn't here is empty.
+ * Left out: what would need an MSR or an XSAVE state that guests don't have (TSC_AUX of
+ * RDTSCP and RDPID, SPEC_CTRL, OSVW, XSS), counters, MONITOR, x2APIC, virtualization.
+ */
+static const struct {
+	uint32_t fun;
+	uint32_t mask[4];
+} masks[] = {
+	{ 0x00000000, { ~0U, ~0U, ~0U, ~0U } },
+	{ 0x00000001, { ~0U, 0x0000FF00, 0x76DA3203, 0x0F8BFBFF } },
+	{ 0x00000002, { ~0U, ~0U, ~0U, ~0U } },
+	{ 0x00000006, { 0x00000004, 0, 0, 0 } },
+	{ 0x00000007, { 0, 0xFDBF27EB, 0x1A005F4E, 0x0000011C } },
+	{ 0x80000000, { ~0U, ~0U, ~0U, ~0U } },
+	{ 0x80000001, { ~0U, 0, 0x006109F3, 0xE7D3FBFF } },
+	{ 0x80000006, { 0, ~0U, ~0U, ~0U } },
+	{ 0x80000007, { 0, 0, 0, 0x00000100 } },
+	{ 0x80000008, { 0x0000FFFF, 0x00000205, 0, 0 } },
+	{ 0x80000019, { ~0U, ~0U, 0, 0 } },
+	{ 0x8000001A, { 0x00000007, 0, 0, 0 } },
+	{ 0x8000001D, { ~0U, ~0U, ~0U, ~0U } },
+	{ 0x80000021, { 0x00000045, 0, 0, 0 } },
+};
+
+static uint32_t min(uint32_t a, uint32_t b)
+{
+	return a < b ? a : b;
+}
+
+/* The part of XCR0 whose states a guest can use. */
+static uint64_t xcr0_guest(void)
+{
+	return xcr0_supported() & (XCR0_X87 | XCR0_SSE | XCR0_AVX | XCR0_AVX512 | XCR0_PKRU);
+}
+
+/* Bytes of an XSAVE area with these states (APM vol. 2, 11.5.3). */
+static uint32_t xsave_bytes(uint64_t states, int compacted)
+{
+	uint32_t bytes = XSAVE_LEGACY_BYTES, r[4];
+
+	for (uint32_t i = 2; i < 63; i++) {
+		if (!(states >> i & 1))
+			continue;
+		cpuid(LEAF_XSAVE, i, r);
+		if (compacted && r[CPUID_ECX] & 2)
+			bytes = (bytes + 63) & ~63U;
+		if (compacted)
+			bytes += r[CPUID_EAX];
+		else if (bytes < r[CPUID_EBX] + r[CPUID_EAX])
+			bytes = r[CPUID_EBX] + r[CPUID_EAX];
+	}
+	return bytes;
+}
+
+static void supported_xsave(uint32_t idx, uint32_t r[4])
+{
+	uint64_t xcr0 = xcr0_guest();
+
+	if (idx == 0) {
+		r[CPUID_EAX] = (uint32_t)xcr0;
+		r[CPUID_EDX] = xcr0 >> 32;
+		r[CPUID_EBX] = r[CPUID_ECX] = xsave_bytes(xcr0, 0);
+	} else if (idx == 1) {
+		r[CPUID_EAX] &= 0x7; /* XSAVEOPT, XSAVEC, XGETBV with ECX = 1 */
+		r[CPUID_EBX] = r[CPUID_EAX] & XSAVEC ? xsave_bytes(xcr0, 1) : 0;
+		r[CPUID_ECX] = r[CPUID_EDX] = 0;
+	} else if (idx > 62 || !(xcr0 >> idx & 1)) {
+		memset(r, 0, 4 * sizeof(*r));
+	} else {
+		r[CPUID_EDX] = 0;
+	}
+}
+
+/* KVM's signature, and none of its features. */
+static void supported_hypervisor(uint32_t fun, uint32_t r[4])
+{
+	static const uint32_t signature[4] = { HYPERVISOR_MAX, 0x4B4D564B, 0x564B4D56, 0x4D };
+
+	memset(r, 0, 4 * sizeof(*r));
+	if (fun == HYPERVISOR_BASE)
+		memcpy(r, signature, sizeof(signature));
+}
+
+static uint32_t class_max(uint32_t fun)
+{
+	uint32_t r[4];
+
+	cpuid(fun & EXTENDED_BASE, 0, r);
+	return min(r[CPUID_EAX], fun & EXTENDED_BASE ? EXTENDED_MAX : BASIC_MAX);
+}
+
+static void supported_masked(uint32_t fun, uint32_t idx, uint32_t r[4])
+{
+	for (unsigned int i = 0; i < ARRAY_SIZE(masks); i++) {
+		if (masks[i].fun != fun || (idx && fun != LEAF_CACHE))
+			continue;
+		for (int reg = 0; reg < 4; reg++)
+			r[reg] &= masks[i].mask[reg];
+		return;
+	}
+	memset(r, 0, 4 * sizeof(*r));
+}
+
+void cpuid_supported(struct mv_cdl_entry_t *e)
+{
+	uint32_t fun = e->fun, r[4] = { 0 };
+
+	if ((fun & 0xC0000000) == HYPERVISOR_BASE) {
+		supported_hypervisor(fun, r);
+	} else if (fun <= class_max(fun)) {
+		cpuid(fun, e->idx, r);
+		if (fun == LEAF_XSAVE)
+			supported_xsave(e->idx, r);
+		else
+			supported_masked(fun, e->idx, r);
+		if (fun == 0 || fun == EXTENDED_BASE)
+			r[CPUID_EAX] = class_max(fun);
+		if (fun == 7 && !e->idx)
+			r[CPUID_EBX] |= EBX7_TSC_ADJUST; /* MicroV's own, on any CPU */
+	}
+	e->eax = r[CPUID_EAX];
+	e->ebx = r[CPUID_EBX];
+	e->ecx = r[CPUID_ECX];
+	e->edx = r[CPUID_EDX];
+}
+
+static int has_subleaves(uint32_t fun)
+{
+	return fun == 4 || fun == 7 || fun == 0xB || fun == LEAF_XSAVE || fun == LEAF_CACHE;
+}
+
+/* Is there another sub-leaf to list behind this one? */
+static int more_subleaves(const struct mv_cdl_entry_t *e)
+{
+	if (e->fun == LEAF_CACHE)
+		return e->eax & 0x1F && e->idx < CACHES_MAX;
+	return e->fun == LEAF_XSAVE && e->idx < 63;
+}
+
+static unsigned int add_leaf(struct mv_cdl_entry_t *list, unsigned int n, uint32_t fun)
+{
+	struct mv_cdl_entry_t e = { .fun = fun };
+
+	e.flags = has_subleaves(fun) ? MV_CDL_ENTRY_FLAG_INDEX : 0;
+	for (;;) {
+		cpuid_supported(&e);
+		if ((e.fun != LEAF_XSAVE || e.idx < 2 || e.eax) && n < MV_CDL_MAX_ENTRIES)
+			list[n++] = e;
+		if (!more_subleaves(&e))
+			return n;
+		e.idx++;
+	}
+}
+
+unsigned int cpuid_supported_all(struct mv_cdl_entry_t list[MV_CDL_MAX_ENTRIES])
+{
+	unsigned int n = 0;
+
+	for (uint32_t fun = 0; fun <= class_max(0); fun++)
+		n = add_leaf(list, n, fun);
+	for (uint32_t fun = EXTENDED_BASE; fun <= class_max(EXTENDED_BASE); fun++)
+		n = add_leaf(list, n, fun);
+	for (uint32_t fun = HYPERVISOR_BASE; fun <= HYPERVISOR_MAX; fun++)
+		n = add_leaf(list, n, fun);
+	return n;
+}
+
+static struct vs_cpuid *own(const struct vs *vs)
+{
+	return mk_own(vs->id);
+}
+
+static struct mv_cdl_entry_t *find(const struct vs *vs, uint32_t fun, uint32_t idx)
+{
+	struct vs_cpuid *list = own(vs);
+
+	for (unsigned int i = 0; i < list->count; i++) {
+		struct mv_cdl_entry_t *e = &list->entries[i];
+
+		if (e->fun == fun && (!(e->flags & MV_CDL_ENTRY_FLAG_INDEX) || e->idx == idx))
+			return e;
+	}
+	return NULL;
+}
+
+/* Bits that show the state of the CPU. */
+static void add_state(struct vs *vs, struct mv_cdl_entry_t *e)
+{
+	struct mk_state *st = vs->st;
+
+	state_fetch(vs->id, st, MK_G_CR | MK_G_XCR);
+	if (e->fun == 1) {
+		e->ecx &= ~ECX_OSXSAVE;
+		e->ecx |= st->cr4 & CR4_OSXSAVE ? ECX_OSXSAVE : 0;
+		e->edx &= ~EDX_APIC;
+		e->edx |= state_data(st)->msrs.apic_base & APIC_BASE_ENABLE ? EDX_APIC : 0;
+	} else if (e->fun == 7 && e->idx == 0) {
+		e->ecx &= ~ECX7_OSPKE;
+		e->ecx |= e->ecx & ECX7_PKU && st->cr4 & CR4_PKE ? ECX7_OSPKE : 0;
+	} else if (e->fun == LEAF_XSAVE && e->idx == 0) {
+		e->ebx = xsave_bytes(st->xcr0, 0);
+	} else if (e->fun == LEAF_XSAVE && e->idx == 1 && e->eax & XSAVEC) {
+		e->ebx = xsave_bytes(st->xcr0, 1);
+	}
+}
+
+static int is_amd(const struct mv_cdl_entry_t *e)
+{
+	/* "AuthenticAMD", "AMDisbetter!", "HygonGenuine" */
+	return (e->ebx == 0x68747541 && e->edx == 0x69746E65 && e->ecx == 0x444D4163) ||
+	       (e->ebx == 0x69444D41 && e->edx == 0x74656273 && e->ecx == 0x21726574) ||
+	       (e->ebx == 0x6F677948 && e->edx == 0x6E65476E && e->ecx == 0x656E6975);
+}
+
+/* Intel's CPUs answer with their highest basic leaf where there is none. */
+static struct mv_cdl_entry_t *out_of_range(const struct vs *vs, uint32_t *fun, uint32_t idx)
+{
+	struct mv_cdl_entry_t *basic = find(vs, 0, 0), *class;
+
+	if (!basic || is_amd(basic))
+		return NULL;
+	if (*fun >= 0x40000000 && *fun <= 0x4FFFFFFF)
+		class = find(vs, *fun & 0xFFFFFF00, 0);
+	else if (*fun >= 0xC0000000)
+		class = find(vs, 0xC0000000, 0);
+	else
+		class = find(vs, *fun & EXTENDED_BASE, 0);
+	if (class && *fun <= class->eax)
+		return NULL;
+	*fun = basic->eax;
+	return find(vs, *fun, idx);
+}
+
+static int is_topology(uint32_t fun)
+{
+	return fun == 0xB || fun == 0x1F;
+}
+
+void cpuid_read(struct vs *vs, struct mv_cdl_entry_t *e)
+{
+	uint32_t fun = e->fun;
+	const struct mv_cdl_entry_t *found = find(vs, fun, e->idx);
+	struct mv_cdl_entry_t got = { 0 };
+
+	if (!found)
+		found = out_of_range(vs, &fun, e->idx);
+	if (found) {
+		got = *found;
+		add_state(vs, &got);
+	} else if (is_topology(fun) && find(vs, fun, 1)) {
+		/* A sub-leaf that isn't there: CL is the one asked for, EDX the x2APIC ID. */
+		got.ecx = e->idx & 0xFF;
+		got.edx = find(vs, fun, 1)->edx;
+	}
+	e->eax = got.eax;
+	e->ebx = got.ebx;
+	e->ecx = got.ecx;
+	e->edx = got.edx;
+}
+
+unsigned int cpuid_list(struct vs *vs, struct mv_cdl_entry_t list[MV_CDL_MAX_ENTRIES])
+{
+	unsigned int count = own(vs)->count;
+
+	for (unsigned int i = 0; i < count; i++) {
+		list[i] = own(vs)->entries[i];
+		add_state(vs, &list[i]);
+	}
+	return count;
+}
+
+/* Takes out the features that aren't supported. */
+static void restrict_entry(struct mv_cdl_entry_t *e)
+{
+	struct mv_cdl_entry_t max = { .fun = e->fun, .idx = e->idx };
+
+	cpuid_supported(&max);
+	if (e->fun == 1) {
+		e->ecx &= max.ecx | ECX_HYPERVISOR;
+		e->edx &= max.edx | EDX_HTT;
+	} else if (e->fun == 7 && e->idx == 0) {
+		e->ebx &= max.ebx;
+		e->ecx &= max.ecx;
+		e->edx &= max.edx;
+	} else if (e->fun == EXTENDED_BASE + 1) {
+		e->ecx &= max.ecx;
+		e->edx &= max.edx;
+	} else if (e->fun == LEAF_XSAVE && e->idx < 2) {
+		e->eax &= max.eax;
+		e->edx &= max.edx;
+	}
+}
+
+void cpuid_set_list(struct vs *vs, const struct mv_cdl_entry_t *list, unsigned int count)
+{
+	struct vs_cpuid *page = own(vs);
+
+	for (unsigned int i = 0; i < count; i++) {
+		page->entries[i] = list[i];
+		restrict_entry(&page->entries[i]);
+	}
+	page->count = count;
+}
+
+int cpuid_set(struct vs *vs, const struct mv_cdl_entry_t *e)
+{
+	struct mv_cdl_entry_t *old = find(vs, e->fun, e->idx);
+	struct vs_cpuid *page = own(vs);
+
+	if (!old && page->count == MV_CDL_MAX_ENTRIES)
+		return -1;
+	if (!old)
+		old = &page->entries[page->count++];
+	*old = *e;
+	restrict_entry(old);
+	return 0;
+}
+
+unsigned int cpuid_phys_bits(const struct vs *vs)
+{
+	const struct mv_cdl_entry_t *top = find(vs, EXTENDED_BASE, 0), *e;
+
+	e = top && top->eax >= 0x80000008 ? find(vs, 0x80000008, 0) : NULL;
+	return e ? e->eax & 0xFF : PHYS_BITS_DEFAULT;
+}
+
+uint64_t cpuid_xcr0(const struct vs *vs)
+{
+	const struct mv_cdl_entry_t *e = find(vs, LEAF_XSAVE, 0);
+
+	return XCR0_X87 | (e ? (e->eax | (uint64_t)e->edx << 32) & xcr0_guest() : 0);
+}

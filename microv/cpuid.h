@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/* CPUID of guests: what MicroV supports, and the list that each VS was given. */
+#ifndef MICROV_CPUID_H
+#define MICROV_CPUID_H
+
+#include "vm.h"
+
+/* EAX, EBX, ECX, EDX of a leaf. */
+enum { CPUID_EAX, CPUID_EBX, CPUID_ECX, CPUID_EDX };
+
+/* MicroV's own page of a VS; zeroed when the VS is created. */
+struct vs_cpuid {
+	uint32_t count;
+	uint32_t reserved[23];
+	struct mv_cdl_entry_t entries[MV_CDL_MAX_ENTRIES];
+};
+MV_ABI_ASSERT(sizeof(struct vs_cpuid) == MV_PAGE_SIZE);
+
+/* Fills in e->eax to edx for e->fun, e->idx: what a guest on this CPU can have. */
+void cpuid_supported(struct mv_cdl_entry_t *e);
+
+/* All leaves that a guest can have, in the order of KVM; returns how many. */
+unsigned int cpuid_supported_all(struct mv_cdl_entry_t list[MV_CDL_MAX_ENTRIES]);
+
+/* What the VS reads for e->fun, e->idx. */
+void cpuid_read(struct vs *vs, struct mv_cdl_entry_t *e);
+
+/* The list of the VS, as it reads it now; returns how many. */
+unsigned int cpuid_list(struct vs *vs, struct mv_cdl_entry_t list[MV_CDL_MAX_ENTRIES]);
+
+/* Gives the VS another list, or one entry more (or another one); -1 when there is no room. */
+void cpuid_set_list(struct vs *vs, const struct mv_cdl_entry_t *list, unsigned int count);
+int cpuid_set(struct vs *vs, const struct mv_cdl_entry_t *e);
+
+/* Physical address bits of the VS. */
+unsigned int cpuid_phys_bits(const struct vs *vs);
+
+/* The bits of XCR0 that the VS may set. */
+uint64_t cpuid_xcr0(const struct vs *vs);
+
+#endif
