@@ -13,6 +13,7 @@ static void gen_address_space(void)
 	     "| Constant | Value | What is there |\n"
 	     "| :-- | :-- | :-- |");
 	GEN_CONST(MK_U_IMAGE, "MicroV's ELF file: text r-x, rodata r--, data and bss rw-");
+	GEN_CONST(MK_U_IMAGE_END, "where the image must end");
 	GEN_CONST(MK_U_STATE, "state page n: of VS n, rw-, while the VS exists");
 	GEN_CONST(MK_U_OWN, "page n: MicroV's own for VS n, rw-, while the VS exists");
 	GEN_CONST(MK_U_STACK_TOP, "end of this CPU's stack, rw-");

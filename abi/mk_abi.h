@@ -11,7 +11,8 @@
 
 /*
  * Ring 3's address space. Everything not listed is not mapped.
- *   image   MicroV's ELF file, linked at MK_U_IMAGE: text r-x, rodata r--, data and bss rw-
+ *   image   MicroV's ELF file, linked at MK_U_IMAGE, below MK_U_IMAGE_END: text r-x, rodata r--,
+ *           data and bss rw-
  *   state   page n is the state page of VS n (rw-), there while the VS exists
  *   own     page n is MicroV's own for VS n (rw-), there while the VS exists, zeroed at first
  *   stack   this CPU's stack (rw-), MK_U_STACK_SIZE bytes below MK_U_STACK_TOP, a hole below it
@@ -20,6 +21,7 @@
  *           the guest has, never executable; a fault there is reported to mk_window_fixup's
  */
 #define MK_U_IMAGE 0x0000000000400000ULL
+#define MK_U_IMAGE_END 0x0000000001000000ULL
 #define MK_U_STATE 0x0000100000000000ULL
 #define MK_U_OWN 0x0000180000000000ULL
 #define MK_U_STACK_TOP 0x0000200000100000ULL

@@ -11,25 +11,35 @@
 
 #define MK_BOOT_MAX_RANGES 64
 #define MK_BOOT_MAX_CHUNKS 1024
+#define MK_BOOT_MAX_LOADS 8
 
 struct mk_range {
 	u64 spa, bytes;
+};
+
+#define MK_LOAD_WRITE 0x1
+#define MK_LOAD_EXECUTE 0x2
+
+/* A part of MicroV's image: pages of the hypervisor's memory that ring 3 sees at va. */
+struct mk_load {
+	u64 va, spa, bytes; /* multiples of a page */
+	u64 flags;	    /* MK_LOAD_* */
 };
 
 #define MK_BOOT_DEBUGCON 0x1 /* log to port 0xE9 too */
 
 /*
  * chunk[]: 2 MiB aligned pieces of 2 MiB, all the memory that the hypervisor has. Of them
- * [free_chunk..] are untouched; the ones before hold image, tables and MicroV's ELF file.
+ * [free_chunk..] are untouched; the ones before hold image, tables and MicroV's image.
  */
 struct mk_boot {
 	u64 flags;
 	u64 cpus; /* highest CPU number + 1 */
-	u64 microv_spa, microv_bytes; /* MicroV's ELF file, contiguous */
+	u64 microv_entry; /* where ring 3 starts */
 	u64 page_table; /* spa of the top level of ring 0's tables */
 	u64 stop_tramp; /* where mk_stop ends: same address in both spaces, see loader/switch.S */
-	u64 image_bytes; /* of the microkernel, at chunk[0] */
-	u64 ranges, chunks, free_chunk;
+	u64 ranges, chunks, free_chunk, loads;
+	struct mk_load load[MK_BOOT_MAX_LOADS];
 	struct mk_range ram[MK_BOOT_MAX_RANGES];
 	u64 chunk[MK_BOOT_MAX_CHUNKS];
 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
  * The hypervisor's memory: chunks of 2 MiB that Linux gives away. The first holds the
- * microkernel's image, the second boot information, MicroV's ELF file and ring 0's tables;
+ * microkernel's image, the second boot information, MicroV's image and ring 0's tables;
  * the microkernel shares out the rest itself.
  */
 #include <linux/gfp.h>
@@ -16,14 +16,14 @@
 #include "ptab.h"
 
 #define CHUNK_ORDER 9
-#define POOL_CHUNKS 2	  /* pages for tables, state and MicroV's image, see microkernel */
+#define POOL_CHUNKS 2	  /* pages for tables and state, see microkernel */
 #define CPUS_PER_CHUNK 16 /* 32 pages each: struct, stacks, tables */
 
 /* The second chunk, from its start. */
 struct second {
 	struct mk_boot boot;
 	u8 launch[PAGE_SIZE] __aligned(PAGE_SIZE);
-	u8 free[] __aligned(PAGE_SIZE); /* MicroV's file, then tables */
+	u8 free[] __aligned(PAGE_SIZE); /* MicroV's image, then tables */
 };
 
 struct builder {
@@ -187,26 +187,25 @@ static int fill(struct hypervisor *hv, const struct mk_boot *ram, const struct i
 {
 	struct second *second = chunk_virt(hv, 1);
 	u64 spa = page_to_phys(hv->chunk[1]), i;
-	struct builder b = {
-		.hv = hv,
-		.next = spa + ALIGN(sizeof(*second) + microv->bytes, PAGE_SIZE),
-		.end = spa + PAGE_2M,
-	};
+	struct builder b = { .hv = hv, .end = spa + PAGE_2M };
+	s64 used;
 	int rc;
 
-	if (b.next >= b.end)
-		return -EFBIG;
 	hv->boot = &second->boot;
 	hv->launch = (void *)second->launch;
-	memcpy(second->free, microv->data, microv->bytes);
 	*hv->boot = *ram;
+	*reason = MV_LOADER_BAD_IMAGE;
+	used = elf_lay_out(microv->data, microv->bytes, second->free, spa + sizeof(*second),
+			   PAGE_2M - sizeof(*second), hv->boot);
+	if (used < 0)
+		return used;
+	*reason = MV_LOADER_NO_MEMORY;
+	b.next = spa + sizeof(*second) + used;
 	for (i = 0; i < ram->chunks; i++)
 		hv->boot->chunk[i] = page_to_phys(hv->chunk[i]);
 	rc = build(&b, microkernel, reason);
 	hv->boot->flags = flags & MV_LOADER_FLAG_DEBUGCON ? MK_BOOT_DEBUGCON : 0;
 	hv->boot->cpus = nr_cpu_ids;
-	hv->boot->microv_spa = spa + offsetof(struct second, free);
-	hv->boot->microv_bytes = microv->bytes;
 	hv->boot->page_table = hv->cr3;
 	hv->boot->stop_tramp = (u64)switch_tramp;
 	hv->boot->free_chunk = 2;

@@ -127,7 +127,7 @@ static s64 init_all(struct mk_boot *boot)
 	if (!rc)
 		rc = map_root(boot);
 	if (!rc)
-		rc = user_init(SPA(boot->microv_spa), boot->microv_bytes);
+		rc = user_init(boot);
 	if (!rc)
 		log_line("microkernel: %u KiB, %u ranges of RAM", boot->chunks * (PAGE_2M / 1024),
 			 boot->ranges);

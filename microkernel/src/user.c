@@ -6,11 +6,9 @@
 
 #include <errno.h>
 
-#include "elf.h"
 #include "epoch.h"
 
 #define SLOT(va) (((va) >> 39) & 511)
-#define USER_IMAGE_END 0x0000000001000000ULL
 #define STACK_FIRST (MK_U_STACK_TOP - MK_U_STACK_SIZE)
 
 static struct ptab common; /* image and state pages; its top is only a source of entries */
@@ -20,27 +18,27 @@ static struct {
 } fixup;
 static spinlock_t state_lock;
 
-static int load_segment(void *arg, const struct elf_segment *seg)
+/* W^X; a page that two parts share is refused by ptab_map. */
+static int map_load(const struct mk_load *l)
 {
-	u64 flags = PTE_P | PTE_U | (seg->write ? PTE_W : 0) | (seg->execute ? 0 : PTE_NX);
+	u64 flags = PTE_P | PTE_U | (l->flags & MK_LOAD_WRITE ? PTE_W : 0) |
+		    (l->flags & MK_LOAD_EXECUTE ? 0 : PTE_NX);
 	u64 off;
 
-	(void)arg;
-	for (off = 0; off < seg->bytes; off += PAGE_4K) {
-		spa_t page = pool_alloc(&space_root()->pool);
-		u64 left = off < seg->data_bytes ? seg->data_bytes - off : 0;
-
-		if (page.v == SPA_NONE.v)
-			return -ENOMEM;
-		memcpy(hw_virt(page), seg->data + off, left < PAGE_4K ? left : PAGE_4K);
-		if (ptab_map(&common, seg->va + off, page.v, PAGE_4K, flags))
-			return -ENOMEM;
-	}
-	return 0;
+	if (l->va < MK_U_IMAGE || l->va > MK_U_IMAGE_END || l->bytes > MK_U_IMAGE_END - l->va ||
+	    !is_aligned(l->va | l->spa | l->bytes, PAGE_4K) || (flags & (PTE_W | PTE_NX)) == PTE_W)
+		return -EINVAL;
+	for (off = 0; off < l->bytes; off += PAGE_4K)
+		if (!frame_is_hv(SPA(l->spa + off)))
+			return -EINVAL;
+	return ptab_map(&common, l->va, l->spa, l->bytes, flags);
 }
 
-int user_init(spa_t elf, u64 bytes)
+int user_init(const struct mk_boot *boot)
 {
+	u64 i;
+	int rc = 0;
+
 	common = (struct ptab){
 		.ops = space_root()->npt.ops,
 		.ctx = &space_root()->pool,
@@ -52,8 +50,10 @@ int user_init(spa_t elf, u64 bytes)
 	/* The tables below the slots of VSs' pages must be there before the CPUs copy them. */
 	if (!ptab_entry(&common, MK_U_STATE) || !ptab_entry(&common, MK_U_OWN))
 		return -ENOMEM;
-	return elf_load(hw_virt(elf), bytes, MK_U_IMAGE, USER_IMAGE_END, &image_entry, load_segment,
-			NULL);
+	image_entry = boot->microv_entry;
+	for (i = 0; i < boot->loads && !rc; i++)
+		rc = map_load(&boot->load[i]);
+	return rc;
 }
 
 u64 user_entry(void)
@@ -177,7 +177,7 @@ s64 user_window_fixup(u64 start, u64 end, u64 to)
 	if (fixup.to)
 		return -EBUSY;
 	if (start >= end || !ptab_find(&common, start, &leaf) || !ptab_find(&common, to, &leaf) ||
-	    (*leaf.entry & PTE_NX) || end > USER_IMAGE_END)
+	    (*leaf.entry & PTE_NX) || end > MK_U_IMAGE_END)
 		return -EINVAL;
 	fixup.start = start;
 	fixup.end = end;
@@ -202,7 +202,7 @@ static void *user_page(struct cpu *cpu, u64 va, bool write)
 		e = cpu->user_pt[0][(va - STACK_FIRST) / PAGE_4K];
 	else if (va >= MK_U_SHARED && va < MK_U_SHARED + PAGE_4K)
 		e = *cpu->user_pt[1];
-	else if (va < USER_IMAGE_END && ptab_find(&common, va, &leaf))
+	else if (va < MK_U_IMAGE_END && ptab_find(&common, va, &leaf))
 		e = *leaf.entry;
 	if (!(e & PTE_P) || (write && !(e & PTE_W)))
 		return NULL;

@@ -8,8 +8,8 @@
 
 #include "cpu.h"
 
-/* Loads MicroV's ELF file; once. 0 or -errno. */
-int user_init(spa_t elf, u64 bytes);
+/* Maps MicroV's image as boot->load says; once. 0 or -errno. */
+int user_init(const struct mk_boot *boot);
 
 /* The address where ring 3 starts. */
 u64 user_entry(void);

@@ -5,13 +5,14 @@
 
 #include <sys/mman.h>
 
+#include "elf.h"
 #include "elf_image.h"
 #include "epoch.h"
 #include "exception.h"
 #include "svm.h"
 
 #define IMAGE_CHUNKS 4 /* the test program, that is the microkernel's image */
-#define ELF_OFFSET 0x10000
+#define IMAGE_OFFSET 0x10000
 
 struct machine machine;
 
@@ -287,12 +288,18 @@ static void boot_chunks(struct mk_boot *b)
 
 	memcpy(b->chunk, chunk, sizeof(chunk));
 	b->chunks = MACHINE_CHUNKS;
-	b->image_bytes = _end - __executable_start;
 	b->free_chunk = IMAGE_CHUNKS + 1;
 	b->page_table = chunk[IMAGE_CHUNKS];
-	b->microv_spa = chunk[IMAGE_CHUNKS] + ELF_OFFSET;
-	b->microv_bytes = sizeof(struct elf_image);
-	assert_true(b->image_bytes <= IMAGE_CHUNKS * PAGE_2M);
+	assert_true(_end - __executable_start <= (s64)(IMAGE_CHUNKS * PAGE_2M));
+}
+
+static void boot_program(struct mk_boot *b)
+{
+	u64 spa = b->page_table + IMAGE_OFFSET;
+	struct elf_image f;
+
+	elf_image(&f);
+	assert_true(elf_lay_out(&f, sizeof(f), ram + spa, spa, PAGE_2M - IMAGE_OFFSET, b) > 0);
 }
 
 void machine_reset(void)
@@ -312,7 +319,7 @@ void machine_reset(void)
 	b->ram[1] = (struct mk_range){ 0x100000, MACHINE_LOW_END - 0x100000 };
 	b->ram[2] = (struct mk_range){ MACHINE_HIGH, MACHINE_RAM_END - MACHINE_HIGH };
 	boot_chunks(b);
-	elf_image((struct elf_image *)(ram + b->microv_spa));
+	boot_program(b);
 	*(u64 *)(ram + b->page_table + 256 * 8) = 0xABC003; /* ring 0's half */
 	*(u64 *)(ram + b->page_table) = 0xDEF003; /* of no meaning: Linux's half */
 	machine.svm_ebx = 16;

@@ -23,15 +23,33 @@ static void init_needs_chunks(void **state)
 	assert_int_equal(b->chunks, chunks);
 }
 
+/* Each bad field of MicroV's image alone. */
+#define BAD_LOAD(n, change, rc)                                                                    \
+	do {                                                                                       \
+		struct mk_load *l;                                                                 \
+		machine_reset();                                                                   \
+		l = &machine.boot.load[n];                                                         \
+		change;                                                                            \
+		assert_int_equal(machine_init(), rc);                                              \
+	} while (0)
+
 static void bad_program(void **state)
 {
-	struct elf_image *f;
-
 	(void)state;
-	machine_reset();
-	f = hw_virt(SPA(machine.boot.microv_spa));
-	f->segment[0].p_flags |= PF_W;
-	assert_int_equal(machine_init(), -EINVAL);
+	BAD_LOAD(0, l->flags |= MK_LOAD_WRITE, -EINVAL);
+	BAD_LOAD(2, l->flags |= MK_LOAD_EXECUTE, -EINVAL);
+	BAD_LOAD(0, l->va -= PAGE_4K, -EINVAL);
+	BAD_LOAD(0, l->va += 8, -EINVAL);
+	BAD_LOAD(0, l->spa += 8, -EINVAL);
+	BAD_LOAD(2, l->bytes -= 8, -EINVAL);
+	BAD_LOAD(2, l->va = MK_U_IMAGE_END - l->bytes + PAGE_4K, -EINVAL);
+	BAD_LOAD(2, l->va = MK_U_IMAGE_END + PAGE_4K, -EINVAL);
+	BAD_LOAD(2, l->bytes = -PAGE_4K, -EINVAL);
+	BAD_LOAD(2, l->va = MK_U_STATE, -EINVAL);
+	BAD_LOAD(2, l->spa = ROOT_RAM, -EINVAL);
+	BAD_LOAD(2, l->spa = machine.boot.chunk[MACHINE_CHUNKS - 1] + PAGE_2M - PAGE_4K, -EINVAL);
+	BAD_LOAD(2, l->spa = MACHINE_LOW_END, -EINVAL);
+	BAD_LOAD(1, l->va = ELF_TEXT, -EEXIST);
 }
 
 static void launch(void **state)

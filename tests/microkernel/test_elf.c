@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Ring 3's ELF file: what is loaded from a good one, and each way to be a bad one. */
+/* The launch module's ELF files: what is loaded from a good one, and each way to be a bad one. */
 #include "elf.h"
 #include "elf_image.h"
 #include "machine.h"
@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #define START MK_U_IMAGE
-#define END 0x1000000ULL
+#define END MK_U_IMAGE_END
 
 static struct elf_image good;
 static struct elf_segment seen[8];
@@ -197,6 +197,39 @@ static void random_files(void **state)
 	}
 }
 
+/* Whole pages one behind the other, the file's bytes at their start, then zeros. */
+static void laid_out(void **state)
+{
+	static u8 memory[6 * PAGE_4K + 1] __attribute__((aligned(4096)));
+	struct mk_boot b = { .loads = 7 };
+	u64 at;
+
+	(void)state;
+	assert_int_equal(elf_lay_out(&good, sizeof(good), memory, 0x200000, 6 * PAGE_4K, &b),
+			 6 * PAGE_4K);
+	assert_int_equal(b.loads, 3);
+	assert_int_equal(b.microv_entry, ELF_ENTRY);
+	assert_int_equal(b.load[0].flags, MK_LOAD_EXECUTE);
+	assert_int_equal(b.load[0].va, ELF_TEXT);
+	assert_int_equal(b.load[0].spa, 0x200000);
+	assert_int_equal(b.load[0].bytes, 2 * PAGE_4K);
+	assert_int_equal(b.load[1].flags, 0);
+	assert_int_equal(b.load[1].spa, 0x202000);
+	assert_int_equal(b.load[2].flags, MK_LOAD_WRITE);
+	assert_int_equal(b.load[2].va, ELF_DATA);
+	assert_int_equal(b.load[2].spa, 0x203000);
+	assert_int_equal(b.load[2].bytes, 3 * PAGE_4K);
+	assert_memory_equal(memory, good.text, sizeof(good.text));
+	assert_memory_equal(memory + 2 * PAGE_4K, good.rodata, sizeof(good.rodata));
+	assert_memory_equal(memory + 3 * PAGE_4K, good.data, sizeof(good.data));
+	for (at = 3 * PAGE_4K + sizeof(good.data); at < sizeof(memory); at++)
+		assert_int_equal(memory[at], 0);
+
+	assert_int_equal(elf_lay_out(&good, sizeof(good), memory, 0, 6 * PAGE_4K - 1, &b), -EFBIG);
+	good.header.e_type = ET_DYN;
+	assert_int_equal(elf_lay_out(&good, sizeof(good), memory, 0, 6 * PAGE_4K, &b), -EINVAL);
+}
+
 static int group_setup(void **state)
 {
 	(void)state;
@@ -210,7 +243,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(good_file), T(what_fn_says), T(bad_header), T(bad_segment), T(overlaps),
-		T(bad_entry), T(too_many_segments), T(truncated), T(random_files),
+		T(bad_entry), T(too_many_segments), T(truncated), T(random_files), T(laid_out),
 	};
 
 	return cmocka_run_group_tests(tests, group_setup, NULL);

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+// SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
  * Reading ELF files. See elf.h.
  */
@@ -9,12 +9,9 @@
 #else
 #include <errno.h>
 #include <linux/elf.h>
-
-#include "lib.h"
+#include <string.h>
 #endif
 #include "elf.h"
-
-#define MAX_SEGMENTS 8
 
 static bool header_ok(const Elf64_Ehdr *h, u64 size)
 {
@@ -50,7 +47,7 @@ static int read_segments(const u8 *file, u64 size, u64 start, u64 end, struct el
 	for (i = 0; i < h->e_phnum; i++, p++) {
 		if (p->p_type != PT_LOAD)
 			continue;
-		if (n == MAX_SEGMENTS || !segment_ok(p, size, start, end))
+		if (n == MK_BOOT_MAX_LOADS || !segment_ok(p, size, start, end))
 			return -EINVAL;
 		seg[n] = (struct elf_segment){
 			.va = p->p_vaddr, .bytes = p->p_memsz,
@@ -79,7 +76,7 @@ int elf_load(const void *file, u64 size, u64 start, u64 end, u64 *entry,
 	     int (*fn)(void *arg, const struct elf_segment *seg), void *arg)
 {
 	const Elf64_Ehdr *h = file;
-	struct elf_segment seg[MAX_SEGMENTS];
+	struct elf_segment seg[MK_BOOT_MAX_LOADS];
 	int i, n, rc = 0;
 
 	if (!header_ok(h, size))
@@ -91,4 +88,39 @@ int elf_load(const void *file, u64 size, u64 start, u64 end, u64 *entry,
 	for (i = 0; i < n && !rc; i++)
 		rc = fn(arg, &seg[i]);
 	return rc;
+}
+
+/* Where the next segment's pages go. */
+struct room {
+	u8 *to;
+	u64 spa, left;
+	struct mk_boot *boot;
+};
+
+static int lay_out(void *arg, const struct elf_segment *seg)
+{
+	struct room *room = arg;
+	u64 bytes = align_up(seg->bytes, PAGE_4K);
+
+	if (bytes > room->left)
+		return -EFBIG;
+	memcpy(room->to, seg->data, seg->data_bytes);
+	room->boot->load[room->boot->loads++] = (struct mk_load){
+		.va = seg->va, .spa = room->spa, .bytes = bytes,
+		.flags = (seg->write ? MK_LOAD_WRITE : 0) | (seg->execute ? MK_LOAD_EXECUTE : 0),
+	};
+	room->to += bytes;
+	room->spa += bytes;
+	room->left -= bytes;
+	return 0;
+}
+
+s64 elf_lay_out(const void *file, u64 size, void *to, u64 spa, u64 room, struct mk_boot *boot)
+{
+	struct room r = { .to = to, .spa = spa, .left = room, .boot = boot };
+	int rc;
+
+	boot->loads = 0;
+	rc = elf_load(file, size, MK_U_IMAGE, MK_U_IMAGE_END, &boot->microv_entry, lay_out, &r);
+	return rc ? rc : (s64)(room - r.left);
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reading ELF files: the microkernel by the launch module, MicroV by the microkernel.
+ * Reading ELF files: the microkernel's and MicroV's. Runs in Linux and in host tests.
  */
-#ifndef MK_ELF_H
-#define MK_ELF_H
+#ifndef LOADER_ELF_H
+#define LOADER_ELF_H
 
-#include "types.h"
+#include "boot.h"
 
 struct elf_segment {
 	u64 va, bytes;		/* in memory, va page aligned */
@@ -23,4 +23,11 @@ struct elf_segment {
 int elf_load(const void *file, u64 size, u64 start, u64 end, u64 *entry,
 	     int (*fn)(void *arg, const struct elf_segment *seg), void *arg);
 
-#endif /* MK_ELF_H */
+/*
+ * Lays MicroV's ELF file out as whole pages in the `room` bytes at `to`, which is zeroed memory
+ * at physical address `spa` (page aligned), and describes them in boot->load. Returns how many
+ * bytes that took, -EINVAL, or -EFBIG when there is no room.
+ */
+s64 elf_lay_out(const void *file, u64 size, void *to, u64 spa, u64 room, struct mk_boot *boot);
+
+#endif /* LOADER_ELF_H */
