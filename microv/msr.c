@@ -15,8 +15,9 @@ enum check {
 	MTRR_DEF,
 	MTRR_TYPES,
 	MTRR_BASE, /* of a pair of base and mask */
-	MCE,	   /* of four: control, status, address, other */
-	MCG_CTL_0,
+	MCE, /* of four: control, status, address, other */
+	MCG_CAP,
+	MCG_CTL,
 };
 
 struct msr {
@@ -56,7 +57,8 @@ static const struct msr msrs[] = {
 	MSR_OWN(UCODE_REV, ucode_rev, ANY),
 	MSR_OWN(HWCR, hwcr, HWCR),
 	MSR_OWN(MCG_STATUS, mcg_status, ANY),
-	MSR_OWN(MCG_CTL, mcg_ctl, MCG_CTL_0),
+	MSR_OWN(MCG_CAP, mcg_cap, MCG_CAP),
+	MSR_OWN(MCG_CTL, mcg_ctl, MCG_CTL),
 	RANGE(MCE, 4 * MCE_BANKS, OWN(mce), 0, MCE),
 	MSR_OWN(MTRR_DEF, mtrr_def, MTRR_DEF),
 	RANGE(MTRR_VARIABLE, MTRR_VARIABLE, OWN(mtrr_variable), 0, MTRR_BASE),
@@ -72,7 +74,6 @@ static const struct {
 	uint8_t writable;
 } constants[] = {
 	{ MSR_MTRR_CAP, 0x508, 0 },
-	{ MSR_MCG_CAP, MCE_BANKS, 0 },
 	{ MSR_SYSCFG, 0, 1 },
 	{ MSR_NB_CFG, 0, 1 },
 };
@@ -178,6 +179,20 @@ static int mce_valid(unsigned int reg, uint64_t value)
 	return reg % 4 || !value || !~(value | 1 << 10 | 1);
 }
 
+/* All that MCG_CAP has on AMD (APM vol. 2, 9.3.2.1). */
+static int mcg_cap_valid(uint64_t value)
+{
+	const uint64_t banks = value & MCG_CAP_BANKS;
+
+	return banks && banks <= MCE_BANKS && !(value & ~(MCG_CAP_BANKS | MCG_CTL_P));
+}
+
+/* All or nothing, and nothing when MCG_CAP doesn't have it. */
+static int mcg_ctl_valid(struct vs *vs, uint64_t value)
+{
+	return !value || (!~value && state_data(vs->st)->msrs.mcg_cap & MCG_CTL_P);
+}
+
 static int msr_exists(uint64_t index)
 {
 	return index == MSR_TSC || find(index) || find_constant(index) >= 0;
@@ -205,8 +220,10 @@ static int found_valid(struct vs *vs, const struct msr *msr, unsigned int n, uin
 		return mtrr_pair_valid(vs, n % 2, value);
 	case MCE:
 		return mce_valid(n, value);
-	case MCG_CTL_0:
-		return !value;
+	case MCG_CAP:
+		return mcg_cap_valid(value);
+	case MCG_CTL:
+		return mcg_ctl_valid(vs, value);
 	}
 	return 1;
 }
@@ -282,10 +299,19 @@ unsigned int msr_all(uint32_t *list, unsigned int max)
 	return n;
 }
 
-/* MCG_CTL isn't in MCG_CAP: only user space may touch it. */
+/* What MCG_CAP doesn't have is for user space only. */
+static int mce_guest_missing(const struct vs *vs, uint32_t index)
+{
+	const uint64_t cap = state_data(vs->st)->msrs.mcg_cap;
+
+	if (index == MSR_MCG_CTL)
+		return !(cap & MCG_CTL_P);
+	return index - MSR_MCE < 4 * MCE_BANKS && index - MSR_MCE >= 4 * (cap & MCG_CAP_BANKS);
+}
+
 int msr_guest_read(struct vs *vs, uint32_t index, uint64_t *value)
 {
-	if (!msr_exists(index) || index == MSR_MCG_CTL)
+	if (!msr_exists(index) || mce_guest_missing(vs, index))
 		return -1;
 	*value = msr_read(vs, index);
 	return 0;
@@ -332,7 +358,7 @@ static int mce_guest_refused(struct vs *vs, uint32_t index, uint64_t value)
 
 int msr_guest_write(struct vs *vs, uint32_t index, uint64_t value)
 {
-	if (!msr_exists(index) || !msr_valid(vs, index, value) ||
+	if (!msr_exists(index) || !msr_valid(vs, index, value) || mce_guest_missing(vs, index) ||
 	    mce_guest_refused(vs, index, value))
 		return -1;
 	switch (index) {
@@ -340,7 +366,7 @@ int msr_guest_write(struct vs *vs, uint32_t index, uint64_t value)
 		return efer_guest_write(vs, value);
 	case MSR_MISC_ENABLE:
 		return misc_enable_guest_write(vs, value);
-	case MSR_MCG_CTL:
+	case MSR_MCG_CAP:
 		return -1;
 	case MSR_UCODE_REV:
 		return 0;

@@ -51,7 +51,7 @@ struct vs_msrs {
 	uint64_t apic_base;
 	uint64_t misc_enable, ucode_rev, hwcr;
 	uint64_t tsc_adjust;
-	uint64_t mcg_status, mcg_ctl, mce[4 * MCE_BANKS];
+	uint64_t mcg_cap, mcg_status, mcg_ctl, mce[4 * MCE_BANKS];
 	uint64_t mtrr_def, mtrr_variable[MTRR_VARIABLE], mtrr_fixed[MTRR_FIXED];
 };
 

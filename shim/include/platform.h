@@ -46,6 +46,8 @@ struct platform_pin {
 int platform_pin(void *os, uint64_t hva, uint64_t pages, struct platform_pin *pin);
 /* Releases physically contiguous pinned pages; dirty: somebody may have written to them. */
 void platform_unpin(void *os, uint64_t spa, uint64_t pages, bool dirty);
+/* Reads the caller's memory: 0 or -EFAULT. May sleep. */
+int platform_user_read(void *dst, uint64_t hva, size_t bytes);
 /* Can [hva, hva + bytes) be user memory at all? */
 bool platform_user_range_ok(uint64_t hva, uint64_t bytes);
 

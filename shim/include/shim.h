@@ -18,6 +18,9 @@
 #include <mv_abi.h>
 #include <platform.h>
 
+/* What others may write at any time is read once. */
+#define LOAD(x) __atomic_load_n(&(x), __ATOMIC_RELAXED)
+
 /* Pages of a vCPU's mapping: kvm_run, port data, and (unused, zero) the coalesced ring. */
 #define SHIM_RUN_PAGES 3U
 #define SHIM_RUN_BYTES (SHIM_RUN_PAGES * MV_PAGE_SIZE)
@@ -31,7 +34,11 @@
 
 #define SHIM_MAX_SLOTS 32764U
 #define SHIM_MAX_VCPUS MV_MAX_VPS_PER_VM
-#define SHIM_MAX_VCPU_ID (4 * SHIM_MAX_VCPUS)
+#define SHIM_MAX_VCPU_ID 32767U
+#define SHIM_MAX_IRQ_ROUTES 4096
+#define SHIM_MCE_BANKS 32U
+/* What KVM_X86_GET_MCE_CAP_SUPPORTED tells: MCG_CTL_P, MCG_SER_P. */
+#define SHIM_MCE_CAPS (1ULL << 8 | 1ULL << 24)
 
 /* Physically contiguous pinned memory of a slot. Small: in the worst case one for each page. */
 struct slot_run {
@@ -67,6 +74,13 @@ struct pool {
 
 struct shim_vcpu;
 
+/* What KVM_ENABLE_CAP and the like chose for a VM. */
+struct vm_caps {
+	bool exception_payload, triple_fault_event;
+	uint32_t max_vcpu_id; /* 0: not chosen */
+	uint32_t boot_cpu_id;
+};
+
 struct shim_vm {
 	void *os;
 	uint16_t vmid;
@@ -76,6 +90,7 @@ struct shim_vm {
 	struct mv_mdl_entry_t mdl[MV_MDL_MAX_ENTRIES]; /* the list that is being sent */
 	struct shim_vcpu *vcpus[SHIM_MAX_VCPUS];
 	uint32_t num_vcpus;
+	struct vm_caps caps;
 };
 
 /* The access to a port or a device's memory that user space completes before the next KVM_RUN. */
@@ -84,6 +99,10 @@ struct vcpu_io {
 	bool mmio; /* its data is in kvm_run->mmio */
 	uint32_t in_bytes; /* 0 for a write */
 };
+
+/* What is due before the guest is entered next, beyond what the hypervisor keeps. */
+#define VCPU_TRIPLE_FAULT 0x1U /* it shuts down instead */
+#define VCPU_EXCEPTION 0x2U /* its exception is still to change DR6 or CR2, see events.c */
 
 struct shim_vcpu {
 	struct shim_vm *vm;
@@ -94,6 +113,11 @@ struct shim_vcpu {
 	uint64_t cr8, apic_base; /* as last seen or set */
 	uint32_t phys_bits; /* of its CPUID; 0: it has none */
 	bool has_run; /* KVM_RUN has entered it */
+	uint32_t due; /* VCPU_* */
+	bool has_payload; /* of the exception of VCPU_EXCEPTION */
+	uint64_t payload;
+	bool has_pdptrs; /* set by user space, and not run since */
+	uint64_t pdptrs[4];
 };
 
 /* Counters that anybody may read at any time. */
@@ -130,6 +154,10 @@ int shim_vm_create(struct shim_vm *vm, void *os);
 /* Frees all that the VM has; its vCPUs must be unused. */
 void shim_vm_destroy(struct shim_vm *vm);
 int shim_vm_set_memory(struct shim_vm *vm, const struct kvm_userspace_memory_region *region);
+int shim_vm_enable_cap(struct shim_vm *vm, const struct kvm_enable_cap *cap);
+int shim_vm_set_tss_addr(struct shim_vm *vm, uint64_t addr);
+int shim_vm_set_identity_map_addr(struct shim_vm *vm, uint64_t addr);
+int shim_vm_set_boot_cpu_id(struct shim_vm *vm, uint64_t id);
 
 /* vcpu->run is set by the caller; the rest is zero. The VM has the vCPU from success on. */
 int shim_vcpu_create(struct shim_vm *vm, struct shim_vcpu *vcpu, uint64_t id);
@@ -137,6 +165,11 @@ int shim_vcpu_get_regs(struct shim_vcpu *vcpu, struct kvm_regs *regs);
 int shim_vcpu_set_regs(struct shim_vcpu *vcpu, const struct kvm_regs *regs);
 int shim_vcpu_get_sregs(struct shim_vcpu *vcpu, struct kvm_sregs *sregs);
 int shim_vcpu_set_sregs(struct shim_vcpu *vcpu, const struct kvm_sregs *sregs);
+int shim_vcpu_get_sregs2(struct shim_vcpu *vcpu, struct kvm_sregs2 *sregs2);
+int shim_vcpu_set_sregs2(struct shim_vcpu *vcpu, const struct kvm_sregs2 *sregs2);
+int shim_vcpu_translate(struct shim_vcpu *vcpu, struct kvm_translation *tr);
+int shim_vcpu_setup_mce(struct shim_vcpu *vcpu, uint64_t mcg_cap);
+int shim_vcpu_set_mce(struct shim_vcpu *vcpu, const struct kvm_x86_mce *mce);
 /* *count: how many there are, also with E2BIG (there is only room for nent). */
 int shim_vcpu_get_cpuid2(struct shim_vcpu *vcpu, struct kvm_cpuid_entry2 *entries, uint32_t nent,
 			 uint32_t *count);

@@ -9,6 +9,7 @@
 #include <linux/kvm.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
+#include <linux/uaccess.h>
 #include "shim_linux.h"
 
 module_param_named(vms, shim_stats.vms, ulong, 0444);
@@ -35,6 +36,8 @@ static long kvm_ioctl(struct file *file, unsigned int ioctl, unsigned long arg)
 		return msr_list(argp, ioctl == KVM_GET_MSR_FEATURE_INDEX_LIST);
 	case KVM_GET_MSRS:
 		return msrs_get(NULL, argp);
+	case KVM_X86_GET_MCE_CAP_SUPPORTED:
+		return put_user((u64)SHIM_MCE_CAPS, (u64 __user *)arg);
 	case KVM_GET_VCPU_MMAP_SIZE:
 		return arg ? -EINVAL : SHIM_RUN_BYTES;
 	default:

@@ -95,3 +95,8 @@ bool platform_user_range_ok(uint64_t hva, uint64_t bytes)
 {
 	return access_ok((void __user *)hva, bytes);
 }
+
+int platform_user_read(void *dst, uint64_t hva, size_t bytes)
+{
+	return copy_from_user(dst, (const void __user *)hva, bytes) ? -EFAULT : 0;
+}

@@ -47,6 +47,21 @@ long msr_list(struct kvm_msr_list __user *arg, bool features);
 long msrs_get(struct shim_vcpu *vcpu, struct kvm_msrs __user *arg);
 long msrs_set(struct shim_vcpu *vcpu, const struct kvm_msrs __user *arg);
 
+/* vm_setup.c: ioctls of a VM that is being set up. */
+long vm_enable_cap(struct vm_file *vm, const struct kvm_enable_cap __user *arg);
+long vm_set_identity_map_addr(struct vm_file *vm, const __u64 __user *arg);
+long vm_set_number(struct vm_file *vm, unsigned long arg,
+		   int (*set)(struct shim_vm *vm, uint64_t number));
+long vm_set_gsi_routing(const struct kvm_irq_routing __user *arg);
+
+/* vcpu_state.c: ioctls of a vCPU, under its lock. */
+long vcpu_get_sregs2(struct shim_vcpu *vcpu, struct kvm_sregs2 __user *arg);
+long vcpu_set_sregs2(struct shim_vcpu *vcpu, const struct kvm_sregs2 __user *arg);
+long vcpu_translate(struct shim_vcpu *vcpu, struct kvm_translation __user *arg);
+long vcpu_setup_mce(struct shim_vcpu *vcpu, const __u64 __user *arg);
+long vcpu_set_mce(struct shim_vcpu *vcpu, const struct kvm_x86_mce __user *arg);
+long vcpu_enable_cap(const struct kvm_enable_cap __user *arg);
+
 /* cpu.c: the shared pages of all CPUs. */
 int cpus_init(void);
 void cpus_fini(void);

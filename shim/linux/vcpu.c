@@ -199,6 +199,18 @@ static long vcpu_ioctl_locked(struct vcpu_file *vcpu, unsigned int ioctl, unsign
 		return set_mp_state(vcpu, argp);
 	case KVM_SET_SIGNAL_MASK:
 		return set_signal_mask(vcpu, argp);
+	case KVM_GET_SREGS2:
+		return vcpu_get_sregs2(&vcpu->vcpu, argp);
+	case KVM_SET_SREGS2:
+		return vcpu_set_sregs2(&vcpu->vcpu, argp);
+	case KVM_TRANSLATE:
+		return vcpu_translate(&vcpu->vcpu, argp);
+	case KVM_X86_SETUP_MCE:
+		return vcpu_setup_mce(&vcpu->vcpu, argp);
+	case KVM_X86_SET_MCE:
+		return vcpu_set_mce(&vcpu->vcpu, argp);
+	case KVM_ENABLE_CAP:
+		return vcpu_enable_cap(argp);
 	default:
 		return -EINVAL;
 	}

@@ -68,6 +68,16 @@ static long vm_ioctl(struct file *file, unsigned int ioctl, unsigned long arg)
 		return vcpu_create(vm, arg);
 	case KVM_SET_USER_MEMORY_REGION:
 		return vm_set_memory(vm, (const void __user *)arg);
+	case KVM_ENABLE_CAP:
+		return vm_enable_cap(vm, (const void __user *)arg);
+	case KVM_SET_TSS_ADDR:
+		return vm_set_number(vm, arg, shim_vm_set_tss_addr);
+	case KVM_SET_IDENTITY_MAP_ADDR:
+		return vm_set_identity_map_addr(vm, (const void __user *)arg);
+	case KVM_SET_BOOT_CPU_ID:
+		return vm_set_number(vm, arg, shim_vm_set_boot_cpu_id);
+	case KVM_SET_GSI_ROUTING:
+		return vm_set_gsi_routing((const void __user *)arg);
 	default:
 		return -ENOTTY;
 	}

@@ -273,6 +273,22 @@ mv_status_t hypercall_queue_interrupt(uint16_t vsid, uint8_t vector, uint64_t fl
 	return call(&regs, MV_VS_OP, MV_VS_OP_QUEUE_INTERRUPT_IDX_VAL);
 }
 
+mv_status_t hypercall_inject_exception(uint16_t vsid, uint8_t vector, uint32_t error)
+{
+	struct mv_regs regs = { .reg = { handle, vsid, vector, error } };
+
+	return call(&regs, MV_VS_OP, MV_VS_OP_INJECT_EXCEPTION_IDX_VAL);
+}
+
+mv_status_t hypercall_gla_to_gpa(uint16_t vsid, uint64_t gla, uint64_t *gpa)
+{
+	struct mv_regs regs = { .reg = { handle, vsid, gla } };
+	mv_status_t status = call(&regs, MV_VS_OP, MV_VS_OP_GLA_TO_GPA_IDX_VAL);
+
+	*gpa = regs.reg[0];
+	return status;
+}
+
 mv_status_t hypercall_queue_nmi(uint16_t vsid)
 {
 	return call1(MV_VS_OP, MV_VS_OP_QUEUE_NMI_IDX_VAL, vsid);

@@ -70,8 +70,12 @@ bool hypercall_msr_supported(uint32_t msr);
 mv_status_t hypercall_msr_get(uint16_t vsid, uint32_t msr, uint64_t *val);
 mv_status_t hypercall_msr_set(uint16_t vsid, uint32_t msr, uint64_t val);
 
+/* Error code: for vectors that have one. */
+mv_status_t hypercall_inject_exception(uint16_t vsid, uint8_t vector, uint32_t error);
 mv_status_t hypercall_queue_interrupt(uint16_t vsid, uint8_t vector, uint64_t flags);
 mv_status_t hypercall_queue_nmi(uint16_t vsid);
+/* *gpa: of a page, in bits 11:0 MV_MAP_FLAG_*. */
+mv_status_t hypercall_gla_to_gpa(uint16_t vsid, uint64_t gla, uint64_t *gpa);
 /* Through the shared page. */
 mv_status_t hypercall_events_get(uint16_t vsid, struct vcpu_events *events);
 mv_status_t hypercall_events_set(uint16_t vsid, const struct vcpu_events *events);

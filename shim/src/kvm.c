@@ -49,7 +49,19 @@ long shim_check_extension(uint64_t extension)
 	case KVM_CAP_MP_STATE:
 	case KVM_CAP_VCPU_EVENTS:
 	case KVM_CAP_DEBUGREGS:
+	case KVM_CAP_SET_TSS_ADDR:
+	case KVM_CAP_SET_IDENTITY_MAP_ADDR:
+	case KVM_CAP_SET_BOOT_CPU_ID:
+	case KVM_CAP_SREGS2:
+	case KVM_CAP_ENABLE_CAP_VM:
+	case KVM_CAP_EXCEPTION_PAYLOAD:
+	case KVM_CAP_X86_TRIPLE_FAULT_EVENT:
+	case KVM_CAP_TSC_DEADLINE_TIMER: /* of an APIC in the kernel: no VM has one */
 		return 1;
+	case KVM_CAP_IRQ_ROUTING: /* likewise; QEMU wants to see it, though it doesn't use it */
+		return SHIM_MAX_IRQ_ROUTES;
+	case KVM_CAP_MCE:
+		return SHIM_MCE_BANKS;
 	case KVM_CAP_NR_VCPUS:
 		return platform_online_cpus() < SHIM_MAX_VCPUS ? platform_online_cpus()
 							       : SHIM_MAX_VCPUS;

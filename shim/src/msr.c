@@ -5,6 +5,7 @@
 
 #define MSR_APIC_BASE 0x1BU
 #define MSR_UCODE_REV 0x8BU
+#define MSR_MCG_CAP 0x179U /* only KVM_X86_SETUP_MCE changes it */
 
 /* In the order of KVM. What the hypervisor doesn't have is left out. */
 static const uint32_t to_save[] = {
@@ -104,7 +105,8 @@ int shim_vcpu_set_msrs(struct shim_vcpu *vcpu, const struct kvm_msr_entry *entri
 	for (i = 0; i < count; i++) {
 		const struct kvm_msr_entry *e = &entries[i];
 
-		if (hypercall_msr_set(vcpu->vsid, e->index, e->data) != MV_STATUS_SUCCESS)
+		if (e->index == MSR_MCG_CAP ||
+		    hypercall_msr_set(vcpu->vsid, e->index, e->data) != MV_STATUS_SUCCESS)
 			break;
 		if (e->index == MSR_APIC_BASE)
 			vcpu->apic_base = e->data;

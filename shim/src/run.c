@@ -5,14 +5,12 @@
  * The user can write kvm_run at any time. So nothing is decided by what is read back from
  * it: of a pending read only the data is read there, and what it belongs to is in vcpu->io.
  */
+#include "events.h"
 #include "hypercall.h"
 #include "slots.h"
 
 #define CR8_MAX 15U
 #define RFLAGS_IF 0x200U
-
-/* What others may write at any time is read once. */
-#define LOAD(x) __atomic_load_n(&(x), __ATOMIC_RELAXED)
 
 #define MMIO_MAX 8U /* bytes of kvm_run->mmio.data */
 #define EMULATION_INSN 15U /* bytes of kvm_run->emulation_failure.insn_bytes */
@@ -127,6 +125,7 @@ static int enter(struct shim_vcpu *vcpu, uint64_t cr8, uint64_t flags, struct vc
 		memcpy(&exit->state, (char *)page + MV_EXIT_STATE_OFFSET, sizeof(exit->state));
 		exit->ran = true;
 		vcpu->has_run |= guest;
+		vcpu->has_pdptrs &= !guest;
 		vcpu->io = (struct vcpu_io){ .pending = false };
 		vcpu->cr8 = cr8;
 	}
@@ -301,6 +300,25 @@ static uint64_t window_wanted(const struct shim_vcpu *vcpu)
 	return LOAD(vcpu->run->request_interrupt_window) ? MV_RUN_FLAG_WINDOW : 0;
 }
 
+/*
+ * What is due before the guest is entered. 1: enter it; 0: back to user space; or -errno.
+ */
+static int serve_due(struct shim_vcpu *vcpu, uint64_t cr8, struct vcpu_exit *exit)
+{
+	int ret;
+
+	if (vcpu->due & VCPU_TRIPLE_FAULT) {
+		ret = complete(vcpu, cr8, exit);
+		if (ret)
+			return ret < 0 ? ret : 0;
+		vcpu->due &= ~VCPU_TRIPLE_FAULT;
+		vcpu->run->exit_reason = KVM_EXIT_SHUTDOWN;
+		return 0;
+	}
+	ret = events_deliver(vcpu);
+	return ret ? ret : 1;
+}
+
 static int run_loop(struct shim_vcpu *vcpu, uint64_t cr8, struct vcpu_exit *exit)
 {
 	int ret;
@@ -318,6 +336,9 @@ static int run_loop(struct shim_vcpu *vcpu, uint64_t cr8, struct vcpu_exit *exit
 			vcpu->run->exit_reason = KVM_EXIT_INTR;
 			return ret ? ret : -EINTR;
 		}
+		ret = vcpu->due ? serve_due(vcpu, cr8, exit) : 1;
+		if (ret <= 0)
+			return ret;
 		ret = enter(vcpu, cr8, window_wanted(vcpu), exit);
 		if (!ret)
 			ret = exit_translate(vcpu, exit);

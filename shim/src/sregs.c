@@ -184,7 +184,8 @@ mv_status_t sregs_reset(struct shim_vcpu *vcpu)
 	};
 	mv_status_t status;
 
-	vcpu->apic_base = APIC_BASE_RESET | (vcpu->id ? 0 : APIC_BASE_BSP);
+	vcpu->apic_base =
+		APIC_BASE_RESET | (vcpu->id == vcpu->vm->caps.boot_cpu_id ? APIC_BASE_BSP : 0);
 	status = hypercall_rdl(MV_VS_OP_REG_SET_LIST_IDX_VAL, vcpu->vsid, list,
 			       sizeof(list) / sizeof(list[0]));
 	if (status != MV_STATUS_SUCCESS)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
- * KVM_GET_REGS and KVM_SET_REGS.
+ * KVM_GET_REGS, KVM_SET_REGS and KVM_TRANSLATE.
  */
 #include "hypercall.h"
 #include <shim.h>
@@ -52,4 +52,21 @@ int shim_vcpu_set_regs(struct shim_vcpu *vcpu, const struct kvm_regs *regs)
 	}
 	return hypercall_errno(
 		hypercall_rdl(MV_VS_OP_REG_SET_LIST_IDX_VAL, vcpu->vsid, entries, NUM_GPRS));
+}
+
+/* A supervisor's view; what rights the page gives KVM doesn't tell. */
+int shim_vcpu_translate(struct shim_vcpu *vcpu, struct kvm_translation *tr)
+{
+	const uint64_t offset = tr->linear_address & (MV_PAGE_SIZE - 1);
+	mv_status_t status;
+	uint64_t gpa;
+
+	status = hypercall_gla_to_gpa(vcpu->vsid, tr->linear_address - offset, &gpa);
+	if (status != MV_STATUS_SUCCESS && status != MV_STATUS_FAILURE_UNKNOWN)
+		return hypercall_errno(status);
+	tr->valid = status == MV_STATUS_SUCCESS;
+	tr->physical_address = tr->valid ? gpa - gpa % MV_PAGE_SIZE + offset : ~0ULL;
+	tr->writeable = 1;
+	tr->usermode = 0;
+	return 0;
 }

@@ -90,7 +90,9 @@ int shim_vcpu_create(struct shim_vm *vm, struct shim_vcpu *vcpu, uint64_t id)
 
 	if (vm->broken)
 		return -EIO;
-	if (id >= SHIM_MAX_VCPU_ID || vm->num_vcpus >= SHIM_MAX_VCPUS)
+	if (!vm->caps.max_vcpu_id)
+		vm->caps.max_vcpu_id = SHIM_MAX_VCPU_ID;
+	if (id >= vm->caps.max_vcpu_id || vm->num_vcpus >= SHIM_MAX_VCPUS)
 		return -EINVAL;
 	if (id_taken(vm, id))
 		return -EEXIST;

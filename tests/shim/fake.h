@@ -36,6 +36,8 @@ struct fake_os {
 	unsigned int pin_fail; /* the n-th platform_pin() from now gives pin_error */
 	int pin_error;
 	void (*page)(uint64_t hva, struct fake_page *page); /* NULL: all contiguous */
+	const void *user; /* what the user has at user_hva, of user_bytes */
+	uint64_t user_hva, user_bytes;
 	bool signal;
 	bool no_shared_page;
 	bool busy_once; /* platform_guest_enter() refuses once */
@@ -82,6 +84,7 @@ struct fake_hv {
 	size_t num_cdl;
 	bool shadow; /* interrupts are held off for one instruction */
 	struct vcpu_events events; /* but for shadow */
+	uint64_t gpa; /* of mv_vs_op_gla_to_gpa; 0: not mapped */
 	uint64_t queued; /* REG3 of the last mv_vs_op_queue_interrupt */
 	size_t reg_gets;
 	size_t runs;

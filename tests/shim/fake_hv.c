@@ -359,6 +359,10 @@ static mv_status_t vs_op(unsigned int idx, struct mv_regs *regs)
 	case MV_VS_OP_QUEUE_NMI_IDX_VAL:
 		hv.events.nmi_pending++;
 		return MV_STATUS_SUCCESS;
+	case MV_VS_OP_GLA_TO_GPA_IDX_VAL:
+		assert_int_equal(regs->reg[2] % PAGE, 0);
+		regs->reg[0] = hv.gpa;
+		return hv.gpa ? MV_STATUS_SUCCESS : MV_STATUS_FAILURE_UNKNOWN;
 	case MV_VS_OP_EVENTS_GET_IDX_VAL:
 		return events(false);
 	case MV_VS_OP_EVENTS_SET_IDX_VAL:

@@ -160,6 +160,15 @@ void platform_unpin(void *vm_os, uint64_t spa, uint64_t pages, bool dirty)
 	os.dirtied += dirty ? (long)pages : 0;
 }
 
+int platform_user_read(void *dst, uint64_t hva, size_t bytes)
+{
+	may_sleep();
+	if (!os.user || hva < os.user_hva || hva + bytes > os.user_hva + os.user_bytes)
+		return -EFAULT;
+	memcpy(dst, (const char *)os.user + (hva - os.user_hva), bytes);
+	return 0;
+}
+
 bool platform_user_range_ok(uint64_t hva, uint64_t bytes)
 {
 	return bytes <= USER_END && hva <= USER_END - bytes;

@@ -96,6 +96,14 @@ void platform_unpin(void *os, uint64_t spa, uint64_t pages, bool dirty)
 	stack_os.pinned -= (long)pages;
 }
 
+int platform_user_read(void *dst, uint64_t hva, size_t bytes)
+{
+	(void)dst;
+	(void)hva;
+	(void)bytes;
+	return -EFAULT;
+}
+
 bool platform_user_range_ok(uint64_t hva, uint64_t bytes)
 {
 	return bytes <= 1ULL << 47 && hva <= (1ULL << 47) - bytes;

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * What user space chooses for a VM as a whole: KVM_ENABLE_CAP, and the settings that must
+ * come before the first vCPU. Under the VM lock.
+ */
+#include <shim.h>
+
+/* Three pages below 4 GiB. */
+#define TSS_ADDR_MAX (0xFFFFFFFFU - 3 * MV_PAGE_SIZE + 1)
+
+/* The first choice holds; the first vCPU makes it, too. */
+static int enable_max_vcpu_id(struct vm_caps *caps, uint64_t max)
+{
+	if (max > SHIM_MAX_VCPU_ID)
+		return -EINVAL;
+	if (caps->max_vcpu_id && caps->max_vcpu_id != max)
+		return -EINVAL;
+	caps->max_vcpu_id = (uint32_t)max;
+	return 0;
+}
+
+int shim_vm_enable_cap(struct shim_vm *vm, const struct kvm_enable_cap *cap)
+{
+	if (cap->flags)
+		return -EINVAL;
+	switch (cap->cap) {
+	case KVM_CAP_EXCEPTION_PAYLOAD:
+		vm->caps.exception_payload = cap->args[0];
+		return 0;
+	case KVM_CAP_X86_TRIPLE_FAULT_EVENT:
+		vm->caps.triple_fault_event = cap->args[0];
+		return 0;
+	case KVM_CAP_MAX_VCPU_ID:
+		return enable_max_vcpu_id(&vm->caps, cap->args[0]);
+	default:
+		return -EINVAL;
+	}
+}
+
+/* An Intel CPU without unrestricted guests needs these two; AMD's don't, nor does KVM there. */
+int shim_vm_set_tss_addr(struct shim_vm *vm, uint64_t addr)
+{
+	(void)vm;
+	return addr > TSS_ADDR_MAX ? -EINVAL : 0;
+}
+
+int shim_vm_set_identity_map_addr(struct shim_vm *vm, uint64_t addr)
+{
+	(void)addr;
+	return vm->num_vcpus ? -EINVAL : 0;
+}
+
+int shim_vm_set_boot_cpu_id(struct shim_vm *vm, uint64_t id)
+{
+	if (vm->num_vcpus)
+		return -EBUSY;
+	vm->caps.boot_cpu_id = (uint32_t)id;
+	return 0;
+}
