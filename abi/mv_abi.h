@@ -168,11 +168,18 @@ enum mv_op { MV_OPS(MV_OPS_ENUM) };
 	X(PP, pp, 0x13, MSR_GET_PERMISSABLE_LIST, msr_get_permissable_list, MV, NO, "", "", "", "") \
 	X(PP, pp, 0x14, MSR_GET_EMULATED, msr_get_emulated, MV, NO, "", "", "", "")                \
 	X(PP, pp, 0x15, MSR_GET_EMULATED_LIST, msr_get_emulated_list, MV, NO, "", "", "", "")      \
-	X(PP, pp, 0x16, TSC_GET_KHZ, tsc_get_khz, MV, NO, "", "", "", "")                          \
-	X(PP, pp, 0x17, TSC_SET_KHZ, tsc_set_khz, MV, NO, "", "", "", "")                          \
+	X(PP, pp, 0x16, TSC_GET_KHZ, tsc_get_khz, MV, YES, "", "REG0: kHz; OURS: REG1: MV_TSC_*", \
+	  "FAILURE_UNKNOWN: tsc_set_khz was not called on this PP", "Returns the frequency of this PP's TSC.") \
+	X(PP, pp, 0x17, TSC_SET_KHZ, tsc_set_khz, MV, YES, "REG1: kHz; OURS: REG2: MV_TSC_*", "",  \
+	  "INVALID_INPUT_REG1: 0, or more than 32 bits; INVALID_INPUT_REG2: unknown flags",        \
+	  "Tells the frequency of this PP's TSC, which the root VM has measured. All that tells guests the time needs it.") \
 	X(PP, pp, 0x18, STOP, stop, OURS, YES, "no handle needed", "",                             \
 	  "INVALID_PERM_DENIED: a guest VM exists; FAILURE_BUSY: this PP has a shared page",       \
-	  "Takes the hypervisor off this PP: the hypercall returns, and its caller goes on natively.")
+	  "Takes the hypervisor off this PP: the hypercall returns, and its caller goes on natively.") \
+	X(PP, pp, 0x50, TIME_SET, time_set, OURS, YES, "REG1: a TSC of this PP; REG2, REG3: what the root VM's clocks showed at it, in ns: one that is never set, and the time since 1970 (UTC)", "", \
+	  "FAILURE_UNKNOWN: tsc_set_khz was not called on this PP",                                \
+	  "Tells the time, from which this PP goes on by its TSC. Without MV_TSC_STABLE the clocks of all VMs follow REG2 on this PP from now on " \
+	  "(call it once a second, and when guests have just come here); with it only the wall clock of guests follows, REG3.")
 
 #define MV_HC_VM(X)                                                                                \
 	X(VM, vm, 0x0, CREATE_VM, create_vm, MV, YES, "", "REG0 15:0: VMID", "FAILURE_UNKNOWN: no ID left", \
@@ -194,7 +201,12 @@ enum mv_op { MV_OPS(MV_OPS_ENUM) };
 	X(VM, vm, 0x5, DONATE, donate, OURS, YES, "REG1 15:0: VMID; shared page: mv_mdl_t (dst and flags ignored)", "", \
 	  "INVALID_INPUT_REG1; FAILURE_UNKNOWN: as mmio_map, or a page is mapped into a guest; RETRY_CONTINUATION", \
 	  "Gives pages of the root VM's RAM to a guest VM's pool, for its page tables and VSs. The root VM loses them until destroy_vm. "  \
-	  "Answers RETRY_CONTINUATION until each PP of the root VM has left it once (any hypercall there does).")
+	  "Answers RETRY_CONTINUATION until each PP of the root VM has left it once (any hypercall there does).") \
+	X(VM, vm, 0x50, CLOCK_GET, clock_get, OURS, YES, "REG1 15:0: VMID; REG2: a TSC of this PP, 0: now", \
+	  "REG0: the VM's clock at it, in ns; REG1: MV_CLOCK_*", "INVALID_INPUT_REG1: no such guest VM; FAILURE_BUSY; FAILURE_UNKNOWN: tsc_set_khz was not called on this PP", \
+	  "Reads the clock that the VM's guests see as kvmclock. It starts at 0 with the VM, runs whether they do or not, and never overflows: it counts modulo 2^64.") \
+	X(VM, vm, 0x51, CLOCK_SET, clock_set, OURS, YES, "REG1 15:0: VMID; REG2: ns; REG3: a TSC of this PP, 0: now", "", \
+	  "as clock_get", "Sets the VM's clock to what it shows, or showed, at that TSC. Guests see it from their next entry on.")
 
 #define MV_HC_VP(X)                                                                                \
 	X(VP, vp, 0x0, CREATE_VP, create_vp, MV, YES, "REG1 15:0: VMID", "REG0 15:0: VPID",        \
@@ -267,8 +279,13 @@ enum mv_op { MV_OPS(MV_OPS_ENUM) };
 	  "INVALID_INPUT_REG1: no such guest VS; INVALID_INPUT_REG2: above 255; INVALID_INPUT_REG3; FAILURE_BUSY", \
 	  "Queues an external interrupt: it is delivered when the guest has interrupts on, is not in an interrupt shadow, and nothing else is delivered. " \
 	  "There is one slot: a second interrupt takes the place of the first.")                   \
-	X(VS, vs, 0x27, TSC_GET_KHZ, tsc_get_khz, MV, NO, "", "", "", "")                          \
-	X(VS, vs, 0x28, TSC_SET_KHZ, tsc_set_khz, MV, NO, "", "", "", "")                          \
+	X(VS, vs, 0x27, TSC_GET_KHZ, tsc_get_khz, MV, YES, "REG1 15:0: VSID", "REG0: kHz; OURS: REG1: its TSC minus the PP's", \
+	  "INVALID_INPUT_REG1: no such guest VS; FAILURE_UNKNOWN: tsc_set_khz was not called on this PP; FAILURE_BUSY", \
+	  "Returns the frequency of the VS's TSC: the PP's if it was never set.")                  \
+	X(VS, vs, 0x28, TSC_SET_KHZ, tsc_set_khz, MV, YES, "REG1 15:0: VSID; REG2: kHz", "",       \
+	  "INVALID_INPUT_REG1: no such guest VS; INVALID_INPUT_REG2: 0, more than 32 bits, or more than 250 ppm below the PP's; "       \
+	  "FAILURE_UNKNOWN: tsc_set_khz was not called on this PP; FAILURE_BUSY",                  \
+	  "Sets the frequency of the VS's TSC. Up to 250 ppm off it is taken for the PP's. Above, its TSC runs as fast as the PP's and jumps at each entry to where it should be.") \
 	X(VS, vs, 0x40, QUEUE_NMI, queue_nmi, OURS, YES, "REG1 15:0: VSID", "",                    \
 	  "INVALID_INPUT_REG1: no such guest VS; FAILURE_BUSY",                                    \
 	  "Queues an NMI. One waits while another is served (until IRET), two otherwise; more are lost, as on a CPU. One that waits behind " \
@@ -277,7 +294,9 @@ enum mv_op { MV_OPS(MV_OPS_ENUM) };
 	  "INVALID_INPUT_REG1: no such guest VS; FAILURE_UNKNOWN: no shared page; FAILURE_BUSY", "Reads which events wait to be delivered.") \
 	X(VS, vs, 0x42, EVENTS_SET, events_set, OURS, YES, "REG1 15:0: VSID; shared page: mv_events_t", "", \
 	  "INVALID_INPUT_REG1: no such guest VS; FAILURE_UNKNOWN: no shared page, or a field out of range; FAILURE_BUSY", \
-	  "Replaces all events that wait.")
+	  "Replaces all events that wait.")                                                        \
+	X(VS, vs, 0x50, TSC_OFFSET_SET, tsc_offset_set, OURS, YES, "REG1 15:0: VSID; REG2: its TSC minus the PP's", "", \
+	  "INVALID_INPUT_REG1: no such guest VS; FAILURE_BUSY", "Sets the VS's TSC.")
 
 #define MV_HYPERCALLS(X)                                                                           \
 	MV_HC_ID(X) MV_HC_HANDLE(X) MV_HC_DEBUG(X) MV_HC_PP(X) MV_HC_VM(X) MV_HC_VP(X) MV_HC_VS(X)
@@ -286,6 +305,11 @@ enum mv_op { MV_OPS(MV_OPS_ENUM) };
 #define MV_IDX_ENUM(GROUP, group, idx, NAME, ...) MV_##GROUP##_OP_##NAME##_IDX_VAL = idx,
 enum mv_idx { MV_HYPERCALLS(MV_IDX_ENUM) };
 #undef MV_IDX_ENUM
+
+/* OURS: the TSCs of all PPs are one clock that never stops: REG2 of mv_pp_op_tsc_set_khz. */
+#define MV_TSC_STABLE 0x1ULL
+/* OURS: the clock is the same function of the TSC on all VPs: REG1 of mv_vm_op_clock_get. */
+#define MV_CLOCK_STABLE 0x1ULL
 
 /* Registers (spec 1.4.1.1). Segment attributes (the specification doesn't give their format):
  * bits 40-55 of a descriptor: type 3:0, S 4, DPL 6:5, P 7, AVL 12, L 13, D/B 14, G 15. */

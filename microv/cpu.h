@@ -5,6 +5,21 @@
 
 #include "mk.h"
 
+/* Nanoseconds of ticks: ticks * 2^shift * mul / 2^32, as kvmclock has it. */
+struct clock_scale {
+	uint32_t mul;
+	int8_t shift;
+};
+
+/* What root told this CPU about its TSC and the time (clock.c). */
+struct cpu_time {
+	uint32_t khz; /* 0: nothing yet */
+	uint8_t stable;
+	struct clock_scale scale;
+	uint64_t tsc, ns, real; /* at this TSC root's clocks showed these ns */
+	uint32_t told;	      /* how often */
+};
+
 struct cpu {
 	uint8_t online;	 /* in the root VM; read by all */
 	uint8_t shared;	 /* has a shared page */
@@ -12,6 +27,7 @@ struct cpu {
 	uint8_t running; /* the hypercall is mv_vs_op_run */
 	uint16_t busy;	 /* VSID that this CPU has taken (vs_take), or 0 */
 	uint16_t window; /* VMID that the window shows, or 0 */
+	struct cpu_time time;
 };
 
 extern struct cpu cpus[MV_MAX_PPS];

@@ -3,6 +3,7 @@
 #include "msr.h"
 #include "cpuid.h"
 #include "regs.h"
+#include "tsc.h"
 #include "walk.h"
 
 enum check {
@@ -246,9 +247,9 @@ static uint64_t msr_read(struct vs *vs, uint64_t index)
 
 	if (constant >= 0)
 		return constants[constant].value;
-	state_fetch(vs->id, vs->st, msr ? msr->group : MK_G_TSC);
-	if (!msr)
-		return rdtsc() + vs->st->tsc_offset;
+	if (index == MSR_TSC)
+		return tsc_read(vs);
+	state_fetch(vs->id, vs->st, msr->group);
 	memcpy(&value, (const char *)vs->st + msr->offset + (index - msr->index) * 8,
 	       sizeof(value));
 	return value;
@@ -257,19 +258,18 @@ static uint64_t msr_read(struct vs *vs, uint64_t index)
 static void msr_write(struct vs *vs, uint64_t index, uint64_t value)
 {
 	const struct msr *msr = find(index);
-	uint32_t group = msr ? msr->group : MK_G_TSC;
 
 	if (find_constant(index) >= 0)
 		return;
+	if (index == MSR_TSC) {
+		tsc_write(vs, value);
+		return;
+	}
 	if (index == MSR_HWCR)
 		value &= ~HWCR_IGNORED;
-	state_fetch(vs->id, vs->st, group);
-	vs->st->dirty |= group;
-	if (msr)
-		memcpy((char *)vs->st + msr->offset + (index - msr->index) * 8, &value,
-		       sizeof(value));
-	else
-		vs->st->tsc_offset = value - rdtsc();
+	state_fetch(vs->id, vs->st, msr->group);
+	vs->st->dirty |= msr->group;
+	memcpy((char *)vs->st + msr->offset + (index - msr->index) * 8, &value, sizeof(value));
 }
 
 const struct reg_ops msr_ops = {
@@ -327,15 +327,6 @@ static int efer_guest_write(struct vs *vs, uint64_t value)
 		return -1;
 	msr_write(vs, MSR_EFER, (value & ~EFER_LMA) | (st->efer & EFER_LMA));
 	return 0;
-}
-
-/* The TSC and TSC_ADJUST move together (SDM vol. 3, 18.17.3). */
-static void tsc_guest_move(struct vs *vs, uint64_t by)
-{
-	state_fetch(vs->id, vs->st, MK_G_TSC);
-	vs->st->tsc_offset += by;
-	vs->st->dirty |= MK_G_TSC;
-	state_data(vs->st)->msrs.tsc_adjust += by;
 }
 
 /* Bits that say what the CPU lacks can't be changed; bit 7 is ignored. */

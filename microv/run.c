@@ -4,6 +4,7 @@
 #include "log.h"
 #include "regs.h"
 #include "run.h"
+#include "tsc.h"
 
 #define DR6_BS (1ULL << 14)
 #define FAILED_ENTRY 0xFFFFFFFFULL /* as if the CPU had refused it */
@@ -187,6 +188,7 @@ static void enter(struct run *r)
 	event_enter(r);
 	if (r->done)
 		return;
+	tsc_enter(&r->vs);
 	err = mk_vs_run(r->vs.id);
 
 	cpus[r->c->cpu].window = 0; /* may have been closed on the way */
@@ -236,6 +238,7 @@ mv_status_t hc_vs_run(struct call *c)
 		while (!r.done)
 			enter(&r);
 		status = r.status;
+		tsc_leave(&r.vs);
 		write_state(&r);
 	}
 	vs_drop(c, &r.vs);

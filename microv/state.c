@@ -57,6 +57,7 @@ void state_init(unsigned int vsid, struct mk_state *st)
 {
 	uint64_t cr0, pat, xcr0, tsc_offset;
 	struct vs_msrs msrs;
+	struct vs_time time;
 
 	state_fetch(vsid, st, MK_G_CR | MK_G_MSR | MK_G_XCR | MK_G_TSC);
 	cr0 = st->cr0;
@@ -64,6 +65,7 @@ void state_init(unsigned int vsid, struct mk_state *st)
 	xcr0 = st->xcr0;
 	tsc_offset = st->tsc_offset;
 	msrs = state_data(st)->msrs;
+	time = state_data(st)->time;
 
 	state_reset(st, 0);
 	st->cr0 = CR0_ET | (cr0 & (CR0_CD | CR0_NW));
@@ -71,4 +73,5 @@ void state_init(unsigned int vsid, struct mk_state *st)
 	st->xcr0 = xcr0;
 	st->tsc_offset = tsc_offset;
 	state_data(st)->msrs = msrs;
+	state_data(st)->time = time;
 }

@@ -55,6 +55,14 @@ struct vs_msrs {
 	uint64_t mtrr_def, mtrr_variable[MTRR_VARIABLE], mtrr_fixed[MTRR_FIXED];
 };
 
+/* The TSC of a VS besides its offset, and its kvmclock. */
+struct vs_time {
+	uint64_t left;	   /* the CPU's TSC when the VS left it last */
+	uint32_t khz;	   /* 0: as the CPU's */
+	uint8_t catch_up;  /* faster than the CPU's: jumps at each entry */
+	uint64_t base, base_guest; /* catch_up: from where on; the CPU's TSC and its own */
+};
+
 /* An external interrupt that waits: for the guest to take it, or just for the next entry. */
 enum intr_pending { INTR_NONE = 0, INTR_QUEUED, INTR_NOW };
 
@@ -76,6 +84,7 @@ struct vs_data {
 	uint8_t nmi_masked;  /* one was delivered, and no IRET since */
 	uint8_t nmi_iret;    /* the IRET at iret_rip is about to end that */
 	uint64_t iret_rip;   /* linear */
+	struct vs_time time;
 };
 MV_ABI_ASSERT(sizeof(struct vs_data) <= sizeof(((struct mk_state *)0)->microv));
 

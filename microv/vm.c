@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* VMs: creation, destruction, their locks. */
 #include "vm.h"
+#include "clock.h"
 #include "log.h"
 #include "vm_table.h"
 
@@ -54,6 +55,8 @@ mv_status_t hc_vm_create_vm(struct call *c)
 			return MV_STATUS_FAILURE_UNKNOWN;
 		}
 		vms[id].pending = (struct vm_pending){ 0 };
+		vms[id].tsc = (struct vm_tsc){ 0 };
+		clock_start(&vms[id].clock, c->cpu);
 		vm_set_state(&vms[id], VM_CREATING, VM_LIVE);
 		c->reg[0] = id;
 		return MV_STATUS_SUCCESS;

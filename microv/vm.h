@@ -30,18 +30,37 @@ struct vm_pending {
 	uint32_t space;	    /* whose CPUs to wait for */
 };
 
+/* The clock that guests see as kvmclock. */
+struct vm_clock {
+	uint64_t tsc, ns; /* with a stable TSC: it showed ns at this one */
+	uint64_t ahead;	  /* without: of root's clock */
+	uint64_t wall;	  /* where the guest wants the wall clock: its MSR */
+	uint32_t changes; /* that its guests must be told */
+};
+
+/* The last write of a VS's TSC by user space, and which VSs are in step since. */
+struct vm_tsc {
+	uint64_t offset; /* of those */
+	uint64_t last_offset, last_value, last_at;
+	uint32_t last_khz;
+	uint64_t in_step[MV_MAX_VPS_PER_VM / 64];
+};
+
 struct vm {
 	struct lock lock;
 	uint8_t state; /* enum vm_state */
 	uint64_t vps[MV_MAX_VPS_PER_VM / 64];
 	uint16_t vs[MV_MAX_VPS_PER_VM]; /* VS_*, by the index of the VP */
 	struct vm_pending pending;
+	struct vm_clock clock;
+	struct vm_tsc tsc;
 };
 
 /* A VS that this CPU has taken. */
 struct vs {
 	unsigned int id;
 	unsigned int vmid;
+	unsigned int cpu;
 	struct mk_state *st;
 };
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The table of VMs, and how an ID leads into it; for vm.c, vp.c and vs.c only. */
+/*
+ * The table of VMs, and how an ID leads into it; for vm.c, vp.c, vs.c and
+ * what is kept with a VM about time (clock.c, tsc.c, kvmclock.c) only.
+ */
 #ifndef MICROV_VM_TABLE_H
 #define MICROV_VM_TABLE_H
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* VSs: creation, destruction, and which CPU has one. */
 #include "log.h"
+#include "tsc.h"
 #include "vm_table.h"
 
 static uint16_t *vs_slot(unsigned int id)
@@ -54,7 +55,7 @@ static mv_status_t take(struct call *c, struct vs *vs, uint16_t mine)
 	status = slot_take(vs_slot(id), VS_IDLE, mine);
 	if (status != MV_STATUS_SUCCESS)
 		return status;
-	*vs = (struct vs){ .id = id, .vmid = id_vmid(id), .st = mk_state(id) };
+	*vs = (struct vs){ .id = id, .vmid = id_vmid(id), .cpu = c->cpu, .st = mk_state(id) };
 	cpus[c->cpu].busy = id;
 	return MV_STATUS_SUCCESS;
 }
@@ -122,6 +123,7 @@ static mv_status_t create(struct call *c, unsigned int id)
 	if (err)
 		return MV_STATUS_FAILURE_UNKNOWN;
 	state_reset(mk_state(id), id_index(id) == 0);
+	tsc_start(&(struct vs){ .id = id, .vmid = id_vmid(id), .cpu = c->cpu, .st = mk_state(id) });
 	__atomic_store_n(vs_slot(id), VS_IDLE, __ATOMIC_RELEASE);
 	c->reg[0] = id;
 	return MV_STATUS_SUCCESS;

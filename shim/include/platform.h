@@ -81,6 +81,22 @@ void platform_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
 uint32_t platform_cpu(void);
 uint32_t platform_online_cpus(void);
 
+/* What the clocks show at a moment, in ns. */
+struct platform_time {
+	uint64_t tsc;
+	uint64_t mono; /* never set, and as fast as a second is long */
+	uint64_t real; /* since 1970 (UTC) */
+	bool exact;    /* the clocks go by this TSC, so that the three belong together exactly */
+};
+
+/* On this CPU, which the caller doesn't leave meanwhile. */
+void platform_time(struct platform_time *time);
+/* kHz of this CPU's TSC. */
+uint32_t platform_tsc_khz(void);
+/* Is it time to tell the hypervisor what time it is? True at first, then once a second; on
+ * each CPU. */
+bool platform_time_due(void);
+
 /* One line to the kernel log, rate limited. */
 void platform_log(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 

@@ -91,6 +91,7 @@ struct shim_vm {
 	struct shim_vcpu *vcpus[SHIM_MAX_VCPUS];
 	uint32_t num_vcpus;
 	struct vm_caps caps;
+	uint32_t tsc_khz; /* of vCPUs to come; 0: as the CPUs' */
 };
 
 /* The access to a port or a device's memory that user space completes before the next KVM_RUN. */
@@ -158,6 +159,10 @@ int shim_vm_enable_cap(struct shim_vm *vm, const struct kvm_enable_cap *cap);
 int shim_vm_set_tss_addr(struct shim_vm *vm, uint64_t addr);
 int shim_vm_set_identity_map_addr(struct shim_vm *vm, uint64_t addr);
 int shim_vm_set_boot_cpu_id(struct shim_vm *vm, uint64_t id);
+int shim_vm_get_clock(struct shim_vm *vm, struct kvm_clock_data *data);
+int shim_vm_set_clock(struct shim_vm *vm, const struct kvm_clock_data *data);
+int shim_vm_get_tsc_khz(struct shim_vm *vm);
+int shim_vm_set_tsc_khz(struct shim_vm *vm, uint32_t khz);
 
 /* vcpu->run is set by the caller; the rest is zero. The VM has the vCPU from success on. */
 int shim_vcpu_create(struct shim_vm *vm, struct shim_vcpu *vcpu, uint64_t id);
@@ -187,5 +192,11 @@ int shim_vcpu_get_debugregs(struct shim_vcpu *vcpu, struct kvm_debugregs *regs);
 int shim_vcpu_set_debugregs(struct shim_vcpu *vcpu, const struct kvm_debugregs *regs);
 int shim_vcpu_get_mp_state(struct shim_vcpu *vcpu, struct kvm_mp_state *state);
 int shim_vcpu_set_mp_state(struct shim_vcpu *vcpu, const struct kvm_mp_state *state);
+int shim_vcpu_get_tsc_khz(struct shim_vcpu *vcpu);
+int shim_vcpu_set_tsc_khz(struct shim_vcpu *vcpu, uint32_t khz);
+/* -ENXIO when a vCPU doesn't have the attribute; its value is a uint64_t. */
+int shim_vcpu_has_attr(const struct kvm_device_attr *attr);
+int shim_vcpu_get_attr(struct shim_vcpu *vcpu, uint64_t *value);
+int shim_vcpu_set_attr(struct shim_vcpu *vcpu, uint64_t value);
 
 #endif /* SHIM_H */

@@ -100,10 +100,13 @@ static int __init shim_module_init(void)
 		pr_err("no hypervisor answers, or none of version Mv#1\n");
 		goto release;
 	}
+	ret = clock_init();
+	if (ret)
+		goto fini;
 	ret = cpus_init();
 	if (ret) {
 		pr_err("a CPU is not in the root VM, or has no shared page (%d)\n", ret);
-		goto fini;
+		goto clock;
 	}
 	ret = misc_register(&kvm_device);
 	if (ret) {
@@ -114,6 +117,8 @@ static int __init shim_module_init(void)
 
 cpu:
 	cpus_fini();
+clock:
+	clock_fini();
 fini:
 	shim_fini();
 release:
@@ -125,6 +130,7 @@ static void __exit shim_module_exit(void)
 {
 	misc_deregister(&kvm_device);
 	cpus_fini();
+	clock_fini();
 	shim_fini();
 	loader_release();
 }

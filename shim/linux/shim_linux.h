@@ -61,6 +61,12 @@ long vcpu_translate(struct shim_vcpu *vcpu, struct kvm_translation __user *arg);
 long vcpu_setup_mce(struct shim_vcpu *vcpu, const __u64 __user *arg);
 long vcpu_set_mce(struct shim_vcpu *vcpu, const struct kvm_x86_mce __user *arg);
 long vcpu_enable_cap(const struct kvm_enable_cap __user *arg);
+/* clock.c: the kernel's clocks, and ioctls of a VM and a vCPU (KVM_HAS_DEVICE_ATTR and such). */
+int clock_init(void);
+void clock_fini(void);
+long clock_get(struct vm_file *vm, void __user *arg);
+long clock_set(struct vm_file *vm, const void __user *arg);
+long vcpu_attr(struct vcpu_file *vcpu, unsigned int ioctl, const void __user *arg);
 
 /* cpu.c: the shared pages of all CPUs. */
 int cpus_init(void);

@@ -197,6 +197,14 @@ static long vcpu_ioctl_locked(struct vcpu_file *vcpu, unsigned int ioctl, unsign
 		return get_mp_state(vcpu, argp);
 	case KVM_SET_MP_STATE:
 		return set_mp_state(vcpu, argp);
+	case KVM_GET_TSC_KHZ:
+		return shim_vcpu_get_tsc_khz(&vcpu->vcpu);
+	case KVM_SET_TSC_KHZ:
+		return shim_vcpu_set_tsc_khz(&vcpu->vcpu, arg);
+	case KVM_HAS_DEVICE_ATTR:
+	case KVM_GET_DEVICE_ATTR:
+	case KVM_SET_DEVICE_ATTR:
+		return vcpu_attr(vcpu, ioctl, argp);
 	case KVM_SET_SIGNAL_MASK:
 		return set_signal_mask(vcpu, argp);
 	case KVM_GET_SREGS2:

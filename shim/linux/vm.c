@@ -55,9 +55,29 @@ static long vm_set_memory(struct vm_file *vm, const void __user *arg)
 	return ret;
 }
 
+/* What needs the VM lock. */
+static long vm_ioctl_locked(struct vm_file *vm, unsigned int ioctl, unsigned long arg)
+{
+	void __user *argp = (void __user *)arg;
+
+	switch (ioctl) {
+	case KVM_GET_CLOCK:
+		return clock_get(vm, argp);
+	case KVM_SET_CLOCK:
+		return clock_set(vm, argp);
+	case KVM_GET_TSC_KHZ:
+		return shim_vm_get_tsc_khz(&vm->vm);
+	case KVM_SET_TSC_KHZ:
+		return shim_vm_set_tsc_khz(&vm->vm, arg);
+	default:
+		return -ENOTTY;
+	}
+}
+
 static long vm_ioctl(struct file *file, unsigned int ioctl, unsigned long arg)
 {
 	struct vm_file *vm = file->private_data;
+	long ret;
 
 	if (vm->mm != current->mm)
 		return -EIO;
@@ -78,9 +98,12 @@ static long vm_ioctl(struct file *file, unsigned int ioctl, unsigned long arg)
 		return vm_set_number(vm, arg, shim_vm_set_boot_cpu_id);
 	case KVM_SET_GSI_ROUTING:
 		return vm_set_gsi_routing((const void __user *)arg);
-	default:
-		return -ENOTTY;
 	}
+	if (mutex_lock_killable(&vm->lock))
+		return -EINTR;
+	ret = vm_ioctl_locked(vm, ioctl, arg);
+	mutex_unlock(&vm->lock);
+	return ret;
 }
 
 static const struct file_operations vm_fops = {

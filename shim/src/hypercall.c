@@ -322,3 +322,58 @@ mv_status_t hypercall_events_set(uint16_t vsid, const struct vcpu_events *events
 	platform_shared_page_put();
 	return status;
 }
+
+mv_status_t hypercall_tsc_set_khz(uint32_t khz, uint64_t flags)
+{
+	struct mv_regs regs = { .reg = { handle, khz, flags } };
+
+	return call(&regs, MV_PP_OP, MV_PP_OP_TSC_SET_KHZ_IDX_VAL);
+}
+
+mv_status_t hypercall_time_set(const struct platform_time *time)
+{
+	struct mv_regs regs = { .reg = { handle, time->tsc, time->mono, time->real } };
+
+	return call(&regs, MV_PP_OP, MV_PP_OP_TIME_SET_IDX_VAL);
+}
+
+mv_status_t hypercall_clock_get(uint16_t vmid, uint64_t tsc, uint64_t *ns, uint64_t *flags)
+{
+	struct mv_regs regs = { .reg = { handle, vmid, tsc } };
+	mv_status_t status = call(&regs, MV_VM_OP, MV_VM_OP_CLOCK_GET_IDX_VAL);
+
+	*ns = regs.reg[0];
+	*flags = regs.reg[1];
+	return status;
+}
+
+mv_status_t hypercall_clock_set(uint16_t vmid, uint64_t tsc, uint64_t ns)
+{
+	struct mv_regs regs = { .reg = { handle, vmid, ns, tsc } };
+
+	return call(&regs, MV_VM_OP, MV_VM_OP_CLOCK_SET_IDX_VAL);
+}
+
+mv_status_t hypercall_vs_tsc_get(uint16_t vsid, uint32_t *khz, uint64_t *offset)
+{
+	struct mv_regs regs = { .reg = { handle, vsid } };
+	mv_status_t status = call(&regs, MV_VS_OP, MV_VS_OP_TSC_GET_KHZ_IDX_VAL);
+
+	*khz = (uint32_t)regs.reg[0];
+	*offset = regs.reg[1];
+	return status;
+}
+
+mv_status_t hypercall_vs_tsc_set_khz(uint16_t vsid, uint32_t khz)
+{
+	struct mv_regs regs = { .reg = { handle, vsid, khz } };
+
+	return call(&regs, MV_VS_OP, MV_VS_OP_TSC_SET_KHZ_IDX_VAL);
+}
+
+mv_status_t hypercall_vs_tsc_set_offset(uint16_t vsid, uint64_t offset)
+{
+	struct mv_regs regs = { .reg = { handle, vsid, offset } };
+
+	return call(&regs, MV_VS_OP, MV_VS_OP_TSC_OFFSET_SET_IDX_VAL);
+}

@@ -80,6 +80,15 @@ mv_status_t hypercall_gla_to_gpa(uint16_t vsid, uint64_t gla, uint64_t *gpa);
 mv_status_t hypercall_events_get(uint16_t vsid, struct vcpu_events *events);
 mv_status_t hypercall_events_set(uint16_t vsid, const struct vcpu_events *events);
 
+mv_status_t hypercall_tsc_set_khz(uint32_t khz, uint64_t flags);
+mv_status_t hypercall_time_set(const struct platform_time *time);
+/* At a TSC of this CPU. *flags: MV_CLOCK_*. */
+mv_status_t hypercall_clock_get(uint16_t vmid, uint64_t tsc, uint64_t *ns, uint64_t *flags);
+mv_status_t hypercall_clock_set(uint16_t vmid, uint64_t tsc, uint64_t ns);
+mv_status_t hypercall_vs_tsc_get(uint16_t vsid, uint32_t *khz, uint64_t *offset);
+mv_status_t hypercall_vs_tsc_set_khz(uint16_t vsid, uint32_t khz);
+mv_status_t hypercall_vs_tsc_set_offset(uint16_t vsid, uint64_t offset);
+
 /* With the shared page held and filled in; *reason: mv_exit_reason_t. */
 mv_status_t hypercall_run(uint16_t vsid, uint64_t *reason);
 

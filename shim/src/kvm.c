@@ -2,7 +2,7 @@
 /*
  * What belongs to no VM: finding the hypervisor, and KVM_CHECK_EXTENSION.
  */
-#include "hypercall.h"
+#include "clock.h"
 #include <shim.h>
 
 struct shim_stats shim_stats;
@@ -19,7 +19,15 @@ void shim_fini(void)
 
 int shim_cpu_online(uint64_t shared_page_gpa)
 {
-	return hypercall_errno(hypercall_set_shared_page(shared_page_gpa));
+	struct platform_time time;
+	mv_status_t status = hypercall_set_shared_page(shared_page_gpa);
+
+	if (status != MV_STATUS_SUCCESS)
+		return hypercall_errno(status);
+	status = clock_tell(&time);
+	if (status != MV_STATUS_SUCCESS)
+		hypercall_clr_shared_page();
+	return hypercall_errno(status);
 }
 
 void shim_cpu_offline(void)
@@ -57,11 +65,15 @@ long shim_check_extension(uint64_t extension)
 	case KVM_CAP_EXCEPTION_PAYLOAD:
 	case KVM_CAP_X86_TRIPLE_FAULT_EVENT:
 	case KVM_CAP_TSC_DEADLINE_TIMER: /* of an APIC in the kernel: no VM has one */
+	case KVM_CAP_GET_TSC_KHZ:
+	case KVM_CAP_VCPU_ATTRIBUTES:
 		return 1;
 	case KVM_CAP_IRQ_ROUTING: /* likewise; QEMU wants to see it, though it doesn't use it */
 		return SHIM_MAX_IRQ_ROUTES;
 	case KVM_CAP_MCE:
 		return SHIM_MCE_BANKS;
+	case KVM_CAP_ADJUST_CLOCK:
+		return KVM_CLOCK_TSC_STABLE | KVM_CLOCK_REALTIME | KVM_CLOCK_HOST_TSC;
 	case KVM_CAP_NR_VCPUS:
 		return platform_online_cpus() < SHIM_MAX_VCPUS ? platform_online_cpus()
 							       : SHIM_MAX_VCPUS;

@@ -5,8 +5,8 @@
  * The user can write kvm_run at any time. So nothing is decided by what is read back from
  * it: of a pending read only the data is read there, and what it belongs to is in vcpu->io.
  */
+#include "clock.h"
 #include "events.h"
-#include "hypercall.h"
 #include "slots.h"
 
 #define CR8_MAX 15U
@@ -108,9 +108,13 @@ static int enter(struct shim_vcpu *vcpu, uint64_t cr8, uint64_t flags, struct vc
 {
 	const bool guest = !(flags & MV_RUN_FLAG_COMPLETE_ONLY);
 	void *page = platform_shared_page_get();
+	struct platform_time time;
 
 	if (!page)
 		return -ENODEV;
+	/* Should it fail, the hypervisor goes on with what it knows. */
+	if (platform_time_due())
+		clock_tell(&time);
 	run_fill(vcpu, page, cr8, flags);
 	if (guest && !platform_guest_enter()) {
 		platform_shared_page_put();

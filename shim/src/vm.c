@@ -108,6 +108,9 @@ int shim_vcpu_create(struct shim_vm *vm, struct shim_vcpu *vcpu, uint64_t id)
 	status = sregs_reset(vcpu);
 	if (status != MV_STATUS_SUCCESS)
 		goto destroy_vs;
+	/* One that it can't have is told by KVM_SET_TSC_KHZ of the vCPU only. */
+	if (vm->tsc_khz)
+		hypercall_vs_tsc_set_khz(vcpu->vsid, vm->tsc_khz);
 	vm->vcpus[vm->num_vcpus++] = vcpu;
 	return 0;
 

@@ -42,6 +42,8 @@ struct fake_os {
 	bool no_shared_page;
 	bool busy_once; /* platform_guest_enter() refuses once */
 	uint32_t cpuid_1_ecx, cpuid_7_ebx, cpuid_7_ecx;
+	struct platform_time time;
+	bool time_due;
 
 	/* to be looked at */
 	long allocs; /* outstanding platform_alloc() */
@@ -86,6 +88,10 @@ struct fake_hv {
 	struct vcpu_events events; /* but for shadow */
 	uint64_t gpa; /* of mv_vs_op_gla_to_gpa; 0: not mapped */
 	uint64_t queued; /* REG3 of the last mv_vs_op_queue_interrupt */
+	uint32_t pp_khz, vs_khz;
+	uint64_t pp_flags, clock, clock_flags, clock_tsc, offset; /* of time */
+	struct platform_time time;
+	unsigned int times_told;
 	size_t reg_gets;
 	size_t runs;
 	bool waiting; /* RETRY_CONTINUATION was the last answer */

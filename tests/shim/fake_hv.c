@@ -113,6 +113,26 @@ static const struct mv_mdl_t *list_in(const void *page)
 	return mdl;
 }
 
+/* The time of a vCPU: one slower than the CPU can't be had. */
+static mv_status_t tsc_op(unsigned int idx, struct mv_regs *regs)
+{
+	switch (idx) {
+	case MV_VS_OP_TSC_GET_KHZ_IDX_VAL:
+		regs->reg[0] = hv.vs_khz;
+		regs->reg[1] = hv.offset;
+		return MV_STATUS_SUCCESS;
+	case MV_VS_OP_TSC_SET_KHZ_IDX_VAL:
+		if (regs->reg[2] < 2000000)
+			return MV_STATUS_INVALID_INPUT_REG2;
+		hv.vs_khz = (uint32_t)regs->reg[2];
+		return MV_STATUS_SUCCESS;
+	case MV_VS_OP_TSC_OFFSET_SET_IDX_VAL:
+		hv.offset = regs->reg[2];
+		return MV_STATUS_SUCCESS;
+	}
+	return MV_STATUS_FAILURE_UNSUPPORTED;
+}
+
 /* The shared page, which the fake platform has given to the caller. */
 static void *page_in(void)
 {
@@ -143,6 +163,15 @@ static mv_status_t vm_op(unsigned int idx, struct mv_regs *regs)
 		hv.calls[FAKE_DONATE]++;
 		list_in(page_in());
 		return must_retry() ? MV_STATUS_RETRY_CONTINUATION : donate(page_in());
+	case MV_VM_OP_CLOCK_GET_IDX_VAL:
+		assert_int_equal(regs->reg[2], hv.time.tsc);
+		regs->reg[0] = hv.clock;
+		regs->reg[1] = hv.clock_flags;
+		return MV_STATUS_SUCCESS;
+	case MV_VM_OP_CLOCK_SET_IDX_VAL:
+		hv.clock = regs->reg[2];
+		hv.clock_tsc = regs->reg[3];
+		return MV_STATUS_SUCCESS;
 	case MV_VM_OP_DESTROY_VM_IDX_VAL:
 		assert_int_equal(hv.vps, 0);
 		if (must_retry())
@@ -267,6 +296,15 @@ static mv_status_t pp_op(unsigned int idx, struct mv_regs *regs)
 	case MV_PP_OP_MSR_GET_SUPPORTED_IDX_VAL:
 		regs->reg[0] = !!msr(regs->reg[1]);
 		return MV_STATUS_SUCCESS;
+	case MV_PP_OP_TSC_SET_KHZ_IDX_VAL:
+		hv.pp_khz = (uint32_t)regs->reg[1];
+		hv.pp_flags = regs->reg[2];
+		return MV_STATUS_SUCCESS;
+	case MV_PP_OP_TIME_SET_IDX_VAL:
+		assert_true(hv.pp_khz);
+		hv.time = (struct platform_time){ regs->reg[1], regs->reg[2], regs->reg[3], false };
+		hv.times_told++;
+		return MV_STATUS_SUCCESS;
 	}
 	return MV_STATUS_FAILURE_UNSUPPORTED;
 }
@@ -370,7 +408,7 @@ static mv_status_t vs_op(unsigned int idx, struct mv_regs *regs)
 	case MV_VS_OP_RUN_IDX_VAL:
 		return run(regs);
 	}
-	return MV_STATUS_FAILURE_UNSUPPORTED;
+	return tsc_op(idx, regs);
 }
 
 static mv_status_t handle_op(unsigned int idx, struct mv_regs *regs)

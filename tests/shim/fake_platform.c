@@ -263,6 +263,25 @@ void platform_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t out[4])
 	}
 }
 
+#define TSC_KHZ 2000000U
+
+void platform_time(struct platform_time *time)
+{
+	assert_true(os.shared_held);
+	*time = os.time;
+}
+
+uint32_t platform_tsc_khz(void)
+{
+	return TSC_KHZ;
+}
+
+bool platform_time_due(void)
+{
+	assert_true(os.shared_held);
+	return os.time_due;
+}
+
 uint32_t platform_cpu(void)
 {
 	return 3;

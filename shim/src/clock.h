@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+/* Telling the hypervisor the time. */
+#ifndef SHIM_CLOCK_H
+#define SHIM_CLOCK_H
+
+#include "hypercall.h"
+
+/*
+ * Tells this CPU's hypervisor the time, which is also *time; the caller stays on the CPU.
+ * The status of the first hypercall that failed.
+ */
+mv_status_t clock_tell(struct platform_time *time);
+
+#endif /* SHIM_CLOCK_H */
