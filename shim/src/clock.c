@@ -4,7 +4,6 @@
  * hypervisor keeps both; what time it is the operating system knows.
  */
 #include "clock.h"
-#include <shim.h>
 
 mv_status_t clock_tell(struct platform_time *time)
 {
@@ -15,11 +14,7 @@ mv_status_t clock_tell(struct platform_time *time)
 	return status == MV_STATUS_SUCCESS ? hypercall_time_set(time) : status;
 }
 
-/*
- * Keeps the caller on this CPU, and tells the hypervisor the time there. With 0 the caller
- * calls platform_shared_page_put().
- */
-static int time_get(struct platform_time *time)
+int clock_tell_get(struct platform_time *time)
 {
 	mv_status_t status;
 
@@ -38,7 +33,7 @@ int shim_vm_get_clock(struct shim_vm *vm, struct kvm_clock_data *data)
 	uint64_t ns, flags;
 	int ret;
 
-	ret = time_get(&time);
+	ret = clock_tell_get(&time);
 	if (ret)
 		return ret;
 	status = hypercall_clock_get(vm->vmid, time.tsc, &ns, &flags);
@@ -66,7 +61,7 @@ int shim_vm_set_clock(struct shim_vm *vm, const struct kvm_clock_data *data)
 
 	if (data->flags & ~CLOCK_FLAGS)
 		return -EINVAL;
-	ret = time_get(&time);
+	ret = clock_tell_get(&time);
 	if (ret)
 		return ret;
 	/* As if it had been set when it was that time; but never back, as KVM. */
@@ -106,10 +101,7 @@ int shim_vcpu_set_tsc_khz(struct shim_vcpu *vcpu, uint32_t khz)
 
 int shim_vcpu_has_attr(const struct kvm_device_attr *attr)
 {
-	return attr->flags || attr->group != KVM_VCPU_TSC_CTRL ||
-			       attr->attr != KVM_VCPU_TSC_OFFSET ?
-		       -ENXIO :
-		       0;
+	return attr->group == KVM_VCPU_TSC_CTRL && attr->attr == KVM_VCPU_TSC_OFFSET ? 0 : -ENXIO;
 }
 
 int shim_vcpu_get_attr(struct shim_vcpu *vcpu, uint64_t *value)

@@ -4,11 +4,15 @@
 #define SHIM_CLOCK_H
 
 #include "hypercall.h"
+#include <shim.h>
 
 /*
  * Tells this CPU's hypervisor the time, which is also *time; the caller stays on the CPU.
  * The status of the first hypercall that failed.
  */
 mv_status_t clock_tell(struct platform_time *time);
+
+/* The same, and keeps the caller on the CPU: with 0, platform_shared_page_put() is due. */
+int clock_tell_get(struct platform_time *time);
 
 #endif /* SHIM_CLOCK_H */

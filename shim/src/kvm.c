@@ -3,7 +3,6 @@
  * What belongs to no VM: finding the hypervisor, and KVM_CHECK_EXTENSION.
  */
 #include "clock.h"
-#include <shim.h>
 
 struct shim_stats shim_stats;
 

@@ -3,7 +3,7 @@
  * VMs and their vCPUs: making and destroying them. A vCPU lives as long as its VM, as in
  * KVM: its VP and VS are destroyed with the VM, and its ID stays taken.
  */
-#include "hypercall.h"
+#include "clock.h"
 #include "pool.h"
 #include "slots.h"
 #include "sregs.h"
@@ -13,11 +13,17 @@
 
 int shim_vm_create(struct shim_vm *vm, void *os)
 {
+	struct platform_time time;
 	mv_status_t status;
 	int ret;
 
 	vm->os = os;
+	/* Its clock starts now. */
+	ret = clock_tell_get(&time);
+	if (ret)
+		return ret;
 	status = hypercall_create_vm(&vm->vmid);
+	platform_shared_page_put();
 	if (status == MV_STATUS_FAILURE_UNKNOWN)
 		return -ENOMEM; /* no ID left */
 	if (status != MV_STATUS_SUCCESS)

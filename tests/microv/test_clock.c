@@ -58,7 +58,7 @@ static void clock_set(uint64_t ns, uint64_t tsc)
 /* Every scale has all the bits it can have, and is what it should be. */
 static void scale_is_exact(void **state)
 {
-	static const uint32_t khz[] = { 1,	2,	 999,	  1000,	   999999,     1000000,
+	static const uint32_t khz[] = { 1,	 2,	  999,	   1000,	999999,	    1000000,
 					1000001, 2594366, 3000000, 4294967295U, 2147483648U };
 
 	(void)state;
