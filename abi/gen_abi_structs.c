@@ -218,6 +218,28 @@ static void gen_events(void)
 		   GEN_FIELD(mv_events_t, reserved, "ignored"));
 }
 
+static void gen_fpu(void)
+{
+	GEN_STRUCT(mv_xsave_t,
+		   "FPU state: XSAVE's standard (not compacted) format in its 64-bit form. The first 512 bytes "
+		   "are FXSAVE64's; components from AVX on lie where CPUID 0xD says.",
+		   GEN_FIELD(mv_xsave_t, fcw, "x87 control word"),
+		   GEN_FIELD(mv_xsave_t, fsw, "x87 status word"),
+		   GEN_FIELD(mv_xsave_t, ftw, "a bit for each x87 register that isn't empty"),
+		   GEN_FIELD(mv_xsave_t, reserved0, "0"),
+		   GEN_FIELD(mv_xsave_t, fop, "last x87 opcode"),
+		   GEN_FIELD(mv_xsave_t, fip, "last x87 instruction"),
+		   GEN_FIELD(mv_xsave_t, fdp, "last x87 operand"),
+		   GEN_FIELD(mv_xsave_t, mxcsr, "MXCSR"),
+		   GEN_FIELD(mv_xsave_t, mxcsr_mask, "output: bits that MXCSR can have"),
+		   GEN_FIELD(mv_xsave_t, st, "x87 or MMX registers from the top of the stack on"),
+		   GEN_FIELD(mv_xsave_t, xmm, "XMM registers"),
+		   GEN_FIELD(mv_xsave_t, unused, "0; ignored"),
+		   GEN_FIELD(mv_xsave_t, xstate_bv, "the components that are there: bits as in XCR0"),
+		   GEN_FIELD(mv_xsave_t, xcomp_bv, "0"), GEN_FIELD(mv_xsave_t, reserved1, "0"),
+		   GEN_FIELD(mv_xsave_t, extended, "all other components"));
+}
+
 void gen_structs(void)
 {
 	puts("## Structures of the hypercalls\n"
@@ -228,6 +250,7 @@ void gen_structs(void)
 	gen_mdl();
 	gen_cdl();
 	gen_events();
+	gen_fpu();
 	gen_run();
 	gen_exits();
 }

@@ -89,7 +89,10 @@
 	X(16, CPU_STOP, cpu_stop, "",                                                              \
 	  "Takes the root VM off this CPU: Linux goes on natively behind the hypercall that it is in. Never returns.") \
 	X(17, SPACE_FREE, space_free, "space",                                                     \
-	  "How many pages of the space's pool are free; those donated or freed count once every CPU has left its VM since.")
+	  "How many pages of the space's pool are free; those donated or freed count once every CPU has left its VM since.")                 \
+	X(18, VS_FPU, vs_fpu, "vsid, pointer, set",                                                \
+	  "Copies the FPU state of a guest VS, a page in XSAVE's standard format (without XSAVE: FXSAVE's and zeros), to (set = 0) or from (set = 1) the image, stack or shared page. "  \
+	  "EINVAL: what XRSTOR would refuse: a component that the CPU hasn't or that isn't x87, SSE, AVX, AVX-512 or PKRU, reserved bits of the header or MXCSR.")
 
 #define MK_SYS_ENUM(nr, NAME, ...) MK_SYS_##NAME = nr,
 enum mk_sys { MK_SYSCALLS(MK_SYS_ENUM) MK_SYS_COUNT };

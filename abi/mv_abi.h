@@ -264,12 +264,21 @@ enum mv_op { MV_OPS(MV_OPS_ENUM) };
 	  "as reg_set_list", "Writes many MSRs, all or none.")                                     \
 	X(VS, vs, 0x1B, FPU_GET, fpu_get, MV, NO, "", "", "", "")                                  \
 	X(VS, vs, 0x1C, FPU_SET, fpu_set, MV, NO, "", "", "", "")                                  \
-	X(VS, vs, 0x1D, FPU_GET_ALL, fpu_get_all, MV, NO, "", "", "", "")                          \
-	X(VS, vs, 0x1E, FPU_SET_ALL, fpu_set_all, MV, NO, "", "", "", "")                          \
+	X(VS, vs, 0x1D, FPU_GET_ALL, fpu_get_all, MV, YES, "REG1 15:0: VSID", "shared page: mv_xsave_t up to xstate_bv, zeros behind", \
+	  "INVALID_INPUT_REG1: no such guest VS; FAILURE_UNKNOWN: no shared page; FAILURE_BUSY",   \
+	  "Reads the x87 and SSE state: 512 bytes in the format of FXSAVE64, whatever mode the VS is in.") \
+	X(VS, vs, 0x1E, FPU_SET_ALL, fpu_set_all, MV, YES, "REG1 15:0: VSID; shared page: mv_xsave_t up to xstate_bv", "", \
+	  "INVALID_INPUT_REG1: no such guest VS; FAILURE_UNKNOWN: no shared page, or reserved bits of MXCSR are set; FAILURE_BUSY", \
+	  "Writes the x87 and SSE state; all else stays.")                                         \
 	X(VS, vs, 0x1F, XSAVE_GET, xsave_get, MV, NO, "", "", "", "")                              \
 	X(VS, vs, 0x20, XSAVE_SET, xsave_set, MV, NO, "", "", "", "")                              \
-	X(VS, vs, 0x21, XSAVE_GET_ALL, xsave_get_all, MV, NO, "", "", "", "")                      \
-	X(VS, vs, 0x22, XSAVE_SET_ALL, xsave_set_all, MV, NO, "", "", "", "")                      \
+	X(VS, vs, 0x21, XSAVE_GET_ALL, xsave_get_all, MV, YES, "REG1 15:0: VSID; REG2: page of the state: 0", "shared page: mv_xsave_t", \
+	  "INVALID_INPUT_REG1: no such guest VS; INVALID_INPUT_REG2: there is one page; FAILURE_UNKNOWN: no shared page; FAILURE_BUSY", \
+	  "Reads all FPU state that the VS can have by its CPUID, whatever its mode and XCR0 are. Components that aren't in xstate_bv have their initial values.") \
+	X(VS, vs, 0x22, XSAVE_SET_ALL, xsave_set_all, MV, YES, "REG1 15:0: VSID; REG2: page of the state: 0; shared page: mv_xsave_t", "", \
+	  "INVALID_INPUT_REG1: no such guest VS; INVALID_INPUT_REG2: there is one page; FAILURE_UNKNOWN: no shared page, a component that guests can't have here (cpuid_get_supported), " \
+	  "reserved bits of the header or MXCSR are set; FAILURE_BUSY",                            \
+	  "Writes all FPU state. Components that aren't in xstate_bv get their initial values.")   \
 	X(VS, vs, 0x23, MP_STATE_GET, mp_state_get, MV, NO, "", "", "", "")                        \
 	X(VS, vs, 0x24, MP_STATE_SET, mp_state_set, MV, NO, "", "", "", "")                        \
 	X(VS, vs, 0x25, INJECT_EXCEPTION, inject_exception, MV, YES, "REG1 15:0: VSID; REG2: vector; OURS: REG3 31:0: error code, for vectors that have one", "", \
@@ -483,6 +492,31 @@ struct mv_events_t {
 };
 MV_ABI_OFFSET(struct mv_events_t, interrupt, 8);
 MV_ABI_SIZE(struct mv_events_t, 0x1000);
+
+/*
+ * FPU state: XSAVE's standard (not compacted) format, in its 64-bit form; the components from
+ * AVX on lie where CPUID 0xD says.
+ */
+struct mv_xsave_t {
+	mv_u16 fcw, fsw;
+	mv_u8 ftw; /* a bit for each register that isn't empty */
+	mv_u8 reserved0;
+	mv_u16 fop;
+	mv_u64 fip, fdp;
+	mv_u32 mxcsr, mxcsr_mask;
+	mv_u8 st[8][16];
+	mv_u8 xmm[16][16];
+	mv_u8 unused[96];
+	mv_u64 xstate_bv; /* the components that are there: bits as in XCR0 */
+	mv_u64 xcomp_bv;  /* 0 */
+	mv_u64 reserved1[6];
+	mv_u8 extended[0xDC0];
+};
+MV_ABI_OFFSET(struct mv_xsave_t, mxcsr, 0x18);
+MV_ABI_OFFSET(struct mv_xsave_t, xmm, 0xA0);
+MV_ABI_OFFSET(struct mv_xsave_t, xstate_bv, 0x200);
+MV_ABI_OFFSET(struct mv_xsave_t, extended, 0x240);
+MV_ABI_SIZE(struct mv_xsave_t, 0x1000);
 
 /* Output REG0 of mv_vs_op_run. */
 enum mv_exit_reason_t {

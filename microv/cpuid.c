@@ -58,12 +58,6 @@ static uint32_t min(uint32_t a, uint32_t b)
 	return a < b ? a : b;
 }
 
-/* The part of XCR0 whose states a guest can use. */
-static uint64_t xcr0_guest(void)
-{
-	return xcr0_supported() & (XCR0_X87 | XCR0_SSE | XCR0_AVX | XCR0_AVX512 | XCR0_PKRU);
-}
-
 /* Bytes of an XSAVE area with these states (APM vol. 2, 11.5.3). */
 static uint32_t xsave_bytes(uint64_t states, int compacted)
 {

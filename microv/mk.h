@@ -61,6 +61,11 @@ static inline int64_t mk_vs_fetch(unsigned int vsid, uint32_t groups)
 	return mk_syscall(MK_SYS_VS_FETCH, vsid, groups, 0, 0, 0, NULL);
 }
 
+static inline int64_t mk_vs_fpu(unsigned int vsid, struct mv_xsave_t *x, int set)
+{
+	return mk_syscall(MK_SYS_VS_FPU, vsid, (uintptr_t)x, set, 0, 0, NULL);
+}
+
 static inline int64_t mk_space_create(unsigned int space)
 {
 	return mk_syscall(MK_SYS_SPACE_CREATE, space, 0, 0, 0, 0, NULL);

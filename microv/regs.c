@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* mv_reg_t: where each register is in the state page, and which values it may have. */
 #include "regs.h"
+#include "cpuid.h"
 #include "xcr.h"
 
 enum check { ANY = 0, ATTRIB, HIGH_ZERO, CR4, CR8, XCR0, RFLAGS };
@@ -86,7 +87,6 @@ static int reg_exists(uint64_t number)
 
 static int reg_valid(struct vs *vs, uint64_t number, uint64_t value)
 {
-	(void)vs;
 	switch (regs[number].check) {
 	case ATTRIB:
 		return !((uint16_t)value & ~MK_ATTR_ALL);
@@ -97,7 +97,7 @@ static int reg_valid(struct vs *vs, uint64_t number, uint64_t value)
 	case CR8:
 		return value <= 0xF;
 	case XCR0:
-		return xcr0_valid(value, xcr0_supported());
+		return xcr0_valid(value, cpuid_xcr0(vs));
 	}
 	return 1;
 }

@@ -13,6 +13,11 @@ uint64_t xcr0_supported(void)
 	return r[0] | (uint64_t)r[3] << 32;
 }
 
+uint64_t xcr0_guest(void)
+{
+	return xcr0_supported() & (XCR0_X87 | XCR0_SSE | XCR0_AVX | XCR0_AVX512 | XCR0_PKRU);
+}
+
 int xcr0_valid(uint64_t value, uint64_t supported)
 {
 	if (value & ~supported || !(value & XCR0_X87))

@@ -14,6 +14,9 @@
 /* The bits that the CPU has; 1 (x87) when it has no XSAVE. */
 uint64_t xcr0_supported(void);
 
+/* Those whose states a guest can use. */
+uint64_t xcr0_guest(void);
+
 /* May XCR0 be this, with these bits supported? (APM vol. 2, 11.5.2) */
 int xcr0_valid(uint64_t value, uint64_t supported);
 

@@ -29,6 +29,9 @@ void backend_set_root(struct vs *vs, const struct mk_launch *launch);
  */
 s64 backend_run(struct cpu *cpu, struct vs *vs);
 
+/* The FPU and debug registers become root's; those of the VS that had them are in its pages. */
+void backend_evict(struct cpu *cpu);
+
 /* Copies groups from the block to the state page. */
 void backend_fetch(struct vs *vs, u32 groups);
 

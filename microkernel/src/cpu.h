@@ -52,6 +52,7 @@ struct cpu {
 	u32 serving;	   /* the VS that exited last, for reports */
 	u64 features;	   /* CPU_* */
 	u64 xcr0_all;	   /* every bit that XCR0 may have here; 0: no XSAVE */
+	u32 mxcsr_mask;	   /* every bit that MXCSR may have here */
 
 	u64 asid_generation;
 	u32 next_asid, asids;
@@ -59,6 +60,7 @@ struct cpu {
 
 	struct tss tss;
 	u64 gdt[GDT_ENTRIES];
+	u8 page[PAGE_4K] __attribute__((aligned(64))); /* to check what ring 3 gave */
 	u8 ist_stack[3][2048] __attribute__((aligned(16)));
 };
 

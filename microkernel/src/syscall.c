@@ -55,6 +55,8 @@ static s64 dispatch(struct cpu *cpu, u64 nr, u64 a0, u64 a1, u64 a2, u64 a3, u64
 		return vs_destroy(a0);
 	case MK_SYS_VS_FETCH:
 		return vs_fetch(a0, a1);
+	case MK_SYS_VS_FPU:
+		return vs_fpu(cpu, a0, a1, a2);
 	case MK_SYS_SPACE_CREATE:
 		return space_create(a0);
 	case MK_SYS_SPACE_DESTROY:

@@ -57,11 +57,24 @@ static int take_pages(struct pool *pool, spa_t *page)
 	return -ENOMEM;
 }
 
-/* FCW and MXCSR as after FNINIT, in the legacy area; XSTATE_BV = 0 resets all the rest. */
-static void reset_fpu(void *area)
+/* x87, SSE, AVX, AVX-512, PKRU: XRSTOR takes any bytes for them. */
+#define XSAVE_ANY_BYTES 0x2E7
+
+/* As after FNINIT; XSTATE_BV = 0 resets all the rest. */
+static void reset_fpu(struct xsave *x)
 {
-	*(u16 *)area = 0x37F;
-	*(u32 *)((u8 *)area + 24) = 0x1F80;
+	x->fcw = 0x37F;
+	x->mxcsr = 0x1F80;
+	x->mxcsr_mask = cpu_this()->mxcsr_mask;
+}
+
+/* XRSTOR in ring 0 must not fault: APM vol. 4, XRSTOR, #GP. */
+static bool fpu_valid(const struct cpu *cpu, const struct xsave *x)
+{
+	static const u64 zero[7];
+
+	return !(x->xstate_bv & ~(cpu->xcr0_all & XSAVE_ANY_BYTES)) &&
+	       !memcmp(x->zero, zero, sizeof(zero)) && !(x->mxcsr & ~cpu->mxcsr_mask);
 }
 
 static struct vs *make(u32 id, struct space *space, const spa_t *page)
@@ -257,4 +270,26 @@ s64 vs_fetch(u64 id, u64 groups)
 	vs->state->valid |= groups;
 	unclaim(vs);
 	return 0;
+}
+
+/* What ring 3 gives is copied once and checked: nobody else can write to cpu->page. */
+s64 vs_fpu(struct cpu *cpu, u64 id, u64 va, bool set)
+{
+	struct vs *vs;
+	s64 rc = id < MK_GUEST_VS_FIRST ? -ENOENT : claim(cpu, id, &vs);
+
+	if (rc)
+		return rc;
+	if (cpu->fpu == vs)
+		backend_evict(cpu);
+	if (!set)
+		rc = user_copy_out(cpu, va, vs->fpu, PAGE_4K);
+	else
+		rc = user_copy_in(cpu, cpu->page, va, PAGE_4K);
+	if (!rc && set && !fpu_valid(cpu, (const struct xsave *)cpu->page))
+		rc = -EINVAL;
+	else if (!rc && set)
+		memcpy(vs->fpu, cpu->page, PAGE_4K);
+	unclaim(vs);
+	return rc;
 }

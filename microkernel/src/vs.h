@@ -9,6 +9,14 @@
 
 #define VS_NO_CPU ~0U
 
+/* XSAVE's standard format, APM vol. 2, 11.4.4 and 11.5.2; a page with what is behind it. */
+struct xsave {
+	u16 fcw, unused[11];
+	u32 mxcsr, mxcsr_mask;
+	u8 legacy[480];
+	u64 xstate_bv, zero[7];
+};
+
 struct vs {
 	struct space *space; /* first: a freed page's list link must not make it idle (busy) */
 	u32 id;
@@ -16,7 +24,7 @@ struct vs {
 	u32 cpu;  /* it ran last on: VS_NO_CPU = nowhere yet */
 	struct mk_state *state;
 	void *own;	/* MicroV's page */
-	void *fpu;	/* XSAVE area, one page */
+	struct xsave *fpu;
 	void *block;	/* the backend's: VMCB */
 	spa_t block_spa;
 	u64 xcr0;
@@ -35,5 +43,6 @@ s64 vs_create(u64 id, u64 space);
 s64 vs_destroy(u64 id);
 s64 vs_run(struct cpu *cpu, u64 id);
 s64 vs_fetch(u64 id, u64 groups);
+s64 vs_fpu(struct cpu *cpu, u64 id, u64 va, bool set);
 
 #endif /* MK_VS_H */

@@ -103,6 +103,8 @@ void backend_cpu_init(struct cpu *cpu)
 	cpu->next_asid = FIRST_GUEST_ASID;
 	cpu->flush = true;
 	cpu->fpu = cpu->root_vs;
+	hw_fxsave(cpu->root_vs->fpu); /* tells MXCSR_MASK; what 0 means: APM vol. 2, 11.4.4 */
+	cpu->mxcsr_mask = cpu->root_vs->fpu->mxcsr_mask ? cpu->root_vs->fpu->mxcsr_mask : 0xFFBF;
 }
 
 void backend_set_root(struct vs *vs, const struct mk_launch *l)
@@ -209,6 +211,11 @@ static void switch_to(struct cpu *cpu, struct vs *vs)
 	if (!is_root(from) && cpu->features & CPU_IBPB)
 		hw_wrmsr(MSR_PRED_CMD, PRED_CMD_IBPB);
 	__atomic_store_n(&cpu->fpu, vs, __ATOMIC_RELEASE);
+}
+
+void backend_evict(struct cpu *cpu)
+{
+	switch_to(cpu, cpu->root_vs);
 }
 
 /* A guest that touches debug registers gets them; until then root's stay in the CPU. */
@@ -322,7 +329,7 @@ void backend_stop(struct cpu *cpu)
 	} gdtr = { .limit = v->gdtr.limit, .base = v->gdtr.base },
 	  idtr = { .limit = v->idtr.limit, .base = v->idtr.base };
 
-	switch_to(cpu, root);
+	backend_evict(cpu);
 	__atomic_store_n(&cpu->online, 0, __ATOMIC_RELEASE);
 	hw_wrmsr(MSR_VM_HSAVE_PA, 0);
 	svm_load(root->block_spa.v);

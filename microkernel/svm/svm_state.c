@@ -170,7 +170,7 @@ void svm_collect(struct vs *vs)
 	s->rflags = v->rflags;
 	s->cr8 = v->v_intr & V_TPR_MASK;
 	s->shadow = v->int_state & INT_STATE_SHADOW;
-	s->valid = MK_G_GPR | MK_G_TSC | MK_G_XCR;
+	s->valid = MK_G_GPR | MK_G_TSC;
 }
 
 static void fetch_cr(struct mk_state *s, const struct vmcb *v)
@@ -211,6 +211,7 @@ void backend_fetch(struct vs *vs, u32 groups)
 {
 	const struct vmcb *v = vmcb_of(vs);
 	struct mk_state *s = vs->state;
+	const struct cpu *cpu = cpu_this();
 
 	if (groups & MK_G_CR)
 		fetch_cr(s, v);
@@ -221,11 +222,13 @@ void backend_fetch(struct vs *vs, u32 groups)
 		s->idtr = neutral_seg(v->idtr);
 	}
 	if (groups & MK_G_DR) {
-		if (cpu_this()->fpu == vs && vs->debug_regs)
+		if (cpu->fpu == vs && vs->debug_regs)
 			hw_read_dr(s->dr);
 		s->dr6 = v->dr6;
 		s->dr7 = v->dr7;
 	}
 	if (groups & MK_G_MSR)
 		fetch_msr(s, v);
+	if (groups & MK_G_XCR) /* where XSETBV isn't intercepted, the guest may have changed it */
+		s->xcr0 = cpu->fpu == vs && cpu->xcr0_all ? hw_xgetbv() : vs->xcr0;
 }

@@ -139,6 +139,8 @@ void shim_cpu_offline(void);
 void shim_cpu_ping(void);
 
 long shim_check_extension(uint64_t extension);
+/* Has the CPU XSAVE, and so guests XCR0? */
+bool shim_has_xsave(void);
 
 /*
  * KVM_GET_SUPPORTED_CPUID or KVM_GET_EMULATED_CPUID: *nent is how many entries there is room
@@ -198,5 +200,13 @@ int shim_vcpu_set_tsc_khz(struct shim_vcpu *vcpu, uint32_t khz);
 int shim_vcpu_has_attr(const struct kvm_device_attr *attr);
 int shim_vcpu_get_attr(struct shim_vcpu *vcpu, uint64_t *value);
 int shim_vcpu_set_attr(struct shim_vcpu *vcpu, uint64_t value);
+
+int shim_vcpu_get_fpu(struct shim_vcpu *vcpu, struct kvm_fpu *fpu);
+int shim_vcpu_set_fpu(struct shim_vcpu *vcpu, const struct kvm_fpu *fpu);
+/* KVM_GET_XSAVE2 is the same: no state is larger. */
+int shim_vcpu_get_xsave(struct shim_vcpu *vcpu, struct kvm_xsave *xsave);
+int shim_vcpu_set_xsave(struct shim_vcpu *vcpu, const struct kvm_xsave *xsave);
+int shim_vcpu_get_xcrs(struct shim_vcpu *vcpu, struct kvm_xcrs *xcrs);
+int shim_vcpu_set_xcrs(struct shim_vcpu *vcpu, const struct kvm_xcrs *xcrs);
 
 #endif /* SHIM_H */

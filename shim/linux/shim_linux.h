@@ -68,6 +68,9 @@ long clock_get(struct vm_file *vm, void __user *arg);
 long clock_set(struct vm_file *vm, const void __user *arg);
 long vcpu_attr(struct vcpu_file *vcpu, unsigned int ioctl, const void __user *arg);
 
+/* fpu.c: KVM_GET_FPU, KVM_SET_FPU and those for XSAVE and XCRS. */
+long fpu_ioctl(struct shim_vcpu *vcpu, unsigned int ioctl, void __user *arg);
+
 /* cpu.c: the shared pages of all CPUs. */
 int cpus_init(void);
 void cpus_fini(void);

@@ -294,33 +294,54 @@ mv_status_t hypercall_queue_nmi(uint16_t vsid)
 	return call1(MV_VS_OP, MV_VS_OP_QUEUE_NMI_IDX_VAL, vsid);
 }
 
-#define EVENTS_BYTES offsetof(struct mv_events_t, reserved)
-
-mv_status_t hypercall_events_get(uint16_t vsid, struct vcpu_events *events)
+/* State of a VS that comes in the first `bytes` of the shared page, or goes there. */
+static mv_status_t page_get(unsigned int idx, uint16_t vsid, void *to, size_t bytes)
 {
 	void *page = platform_shared_page_get();
 	mv_status_t status;
 
 	if (!page)
 		return MV_STATUS_FAILURE_UNSUPPORTED;
-	status = call1(MV_VS_OP, MV_VS_OP_EVENTS_GET_IDX_VAL, vsid);
+	status = call1(MV_VS_OP, idx, vsid);
 	if (status == MV_STATUS_SUCCESS)
-		memcpy(events, page, EVENTS_BYTES);
+		memcpy(to, page, bytes);
 	platform_shared_page_put();
 	return status;
 }
 
-mv_status_t hypercall_events_set(uint16_t vsid, const struct vcpu_events *events)
+static mv_status_t page_set(unsigned int idx, uint16_t vsid, const void *from, size_t bytes)
 {
 	void *page = platform_shared_page_get();
 	mv_status_t status;
 
 	if (!page)
 		return MV_STATUS_FAILURE_UNSUPPORTED;
-	memcpy(page, events, EVENTS_BYTES);
-	status = call1(MV_VS_OP, MV_VS_OP_EVENTS_SET_IDX_VAL, vsid);
+	memcpy(page, from, bytes);
+	status = call1(MV_VS_OP, idx, vsid);
 	platform_shared_page_put();
 	return status;
+}
+
+#define EVENTS_BYTES offsetof(struct mv_events_t, reserved)
+
+mv_status_t hypercall_events_get(uint16_t vsid, struct vcpu_events *events)
+{
+	return page_get(MV_VS_OP_EVENTS_GET_IDX_VAL, vsid, events, EVENTS_BYTES);
+}
+
+mv_status_t hypercall_events_set(uint16_t vsid, const struct vcpu_events *events)
+{
+	return page_set(MV_VS_OP_EVENTS_SET_IDX_VAL, vsid, events, EVENTS_BYTES);
+}
+
+mv_status_t hypercall_fpu_get(unsigned int idx, uint16_t vsid, void *xsave, size_t bytes)
+{
+	return page_get(idx, vsid, xsave, bytes);
+}
+
+mv_status_t hypercall_fpu_set(unsigned int idx, uint16_t vsid, const void *xsave, size_t bytes)
+{
+	return page_set(idx, vsid, xsave, bytes);
 }
 
 mv_status_t hypercall_tsc_set_khz(uint32_t khz, uint64_t flags)

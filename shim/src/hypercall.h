@@ -72,6 +72,14 @@ mv_status_t hypercall_msr_set(uint16_t vsid, uint32_t msr, uint64_t val);
 
 /* Error code: for vectors that have one. */
 mv_status_t hypercall_inject_exception(uint16_t vsid, uint8_t vector, uint32_t error);
+
+/*
+ * idx: MV_VS_OP_FPU_GET_ALL_IDX_VAL, _XSAVE_GET_ALL_, _FPU_SET_ALL_ or _XSAVE_SET_ALL_, with the
+ * first `bytes` of mv_xsave_t.
+ */
+mv_status_t hypercall_fpu_get(unsigned int idx, uint16_t vsid, void *xsave, size_t bytes);
+mv_status_t hypercall_fpu_set(unsigned int idx, uint16_t vsid, const void *xsave, size_t bytes);
+
 mv_status_t hypercall_queue_interrupt(uint16_t vsid, uint8_t vector, uint64_t flags);
 mv_status_t hypercall_queue_nmi(uint16_t vsid);
 /* *gpa: of a page, in bits 11:0 MV_MAP_FLAG_*. */

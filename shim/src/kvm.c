@@ -56,6 +56,7 @@ long shim_check_extension(uint64_t extension)
 	case KVM_CAP_MP_STATE:
 	case KVM_CAP_VCPU_EVENTS:
 	case KVM_CAP_DEBUGREGS:
+	case KVM_CAP_XSAVE:
 	case KVM_CAP_SET_TSS_ADDR:
 	case KVM_CAP_SET_IDENTITY_MAP_ADDR:
 	case KVM_CAP_SET_BOOT_CPU_ID:
@@ -73,6 +74,10 @@ long shim_check_extension(uint64_t extension)
 		return SHIM_MCE_BANKS;
 	case KVM_CAP_ADJUST_CLOCK:
 		return KVM_CLOCK_TSC_STABLE | KVM_CLOCK_REALTIME | KVM_CLOCK_HOST_TSC;
+	case KVM_CAP_XCRS:
+		return shim_has_xsave();
+	case KVM_CAP_XSAVE2:
+		return sizeof(struct kvm_xsave);
 	case KVM_CAP_NR_VCPUS:
 		return platform_online_cpus() < SHIM_MAX_VCPUS ? platform_online_cpus()
 							       : SHIM_MAX_VCPUS;

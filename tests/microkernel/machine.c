@@ -165,19 +165,28 @@ void hw_xsave(void *area, u64 mask)
 
 void hw_xrstor(void *area, u64 mask)
 {
+	const u64 *header = (const u64 *)area + 64;
+	int i;
+
 	assert_int_equal(here()->xcr0, machine.xsave);
 	assert_int_equal(mask, machine.xsave);
+	/* #GP, APM vol. 4, XRSTOR */
+	assert_false(header[0] & ~mask);
+	for (i = 1; i < 8; i++)
+		assert_int_equal(header[i], 0);
 	hw_fxrstor(area);
 }
 
 void hw_fxsave(void *area)
 {
 	trace(OP_SAVE, (u64)area, here()->fpu);
+	((u32 *)area)[7] = MACHINE_MXCSR_MASK;
 	*(u64 *)((u8 *)area + 32) = here()->fpu;
 }
 
 void hw_fxrstor(void *area)
 {
+	assert_false(((const u32 *)area)[6] & ~MACHINE_MXCSR_MASK); /* #GP */
 	here()->fpu = *(u64 *)((u8 *)area + 32);
 	trace(OP_RESTORE, (u64)area, here()->fpu);
 }

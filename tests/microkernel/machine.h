@@ -27,6 +27,7 @@
 #define MACHINE_LOW_END 0xC0000000ULL
 #define MACHINE_HIGH 0x100000000ULL
 #define MACHINE_ENTRY 0x400010ULL /* of the program in ring 3 */
+#define MACHINE_MXCSR_MASK 0xFFFFU
 #define ROOT_RAM 0x10000000ULL	  /* root's; the hypervisor's chunks are all below */
 
 enum machine_op { OP_XSETBV = 1, OP_SAVE, OP_RESTORE, OP_READ_DR, OP_WRITE_DR, OP_WRMSR,

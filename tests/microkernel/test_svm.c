@@ -269,13 +269,14 @@ static void fpu_registers_belong_to_one(void **state)
 
 static void new_guest_has_a_reset_fpu(void **state)
 {
-	const u8 *area;
+	const struct xsave *x;
 
 	(void)state;
 	run(0, ID);
-	area = ((struct vs *)cpu_this()->fpu)->fpu;
-	assert_int_equal(*(u16 *)area, 0x37F);
-	assert_int_equal(*(u32 *)(area + 24), 0x1F80);
+	x = cpu_this()->fpu->fpu;
+	assert_int_equal(x->fcw, 0x37F);
+	assert_int_equal(x->mxcsr, 0x1F80);
+	assert_int_equal(x->mxcsr_mask, MACHINE_MXCSR_MASK);
 }
 
 /* All components are saved under the widest XCR0, and each VS runs under its own. */

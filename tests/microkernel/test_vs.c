@@ -213,6 +213,165 @@ static void fpu_state_keeps_it(void **state)
 	machine_vs_end(ID);
 }
 
+#define STACK (MK_U_STACK_TOP - MK_U_STACK_SIZE)
+
+/* What the guest had in its registers, and then has: the fake CPU's one FPU register. */
+static u64 guest_had, guest_leaves;
+
+static void guest_uses_fpu(struct vmcb *v, u64 *gpr)
+{
+	guest_had = machine.cpu[machine.now].fpu;
+	machine.cpu[machine.now].fpu = guest_leaves;
+	guest_exits(v, gpr);
+}
+
+static struct xsave *area(void)
+{
+	return machine_user(machine.now, STACK, true);
+}
+
+/* The fake's FPU register in an area. */
+static u64 *fpu_of(struct xsave *x)
+{
+	return (u64 *)x + 4;
+}
+
+static void fpu_get_and_set(void **state)
+{
+	u64 root_fpu = machine.cpu[0].fpu = 0x4007;
+
+	(void)state;
+	machine.guest = guest_uses_fpu;
+	assert_int_equal(vs_create(ID, VM), 0);
+	assert_int_equal(vs_fpu(cpu_this(), ID, STACK, false), 0);
+	assert_int_equal(area()->fcw, 0x37F);
+	assert_int_equal(area()->mxcsr, 0x1F80);
+	assert_int_equal(area()->mxcsr_mask, MACHINE_MXCSR_MASK);
+	*fpu_of(area()) = 0x1111;
+	assert_int_equal(vs_fpu(cpu_this(), ID, STACK, true), 0);
+	guest_leaves = 0x2222;
+	assert_int_equal(vs_run(cpu_this(), ID), 0);
+	assert_int_equal(guest_had, 0x1111);
+	/* Now it is in the registers. */
+	assert_int_equal(machine.cpu[0].fpu, 0x2222);
+	assert_int_equal(vs_fpu(cpu_this(), ID, STACK, false), 0);
+	assert_int_equal(*fpu_of(area()), 0x2222);
+	assert_int_equal(machine.cpu[0].fpu, root_fpu);
+	assert_int_equal(vs_run(cpu_this(), ID), 0);
+	assert_int_equal(guest_had, 0x2222);
+	*fpu_of(area()) = 0x3333;
+	assert_int_equal(vs_fpu(cpu_this(), ID, STACK, true), 0);
+	assert_int_equal(vs_run(cpu_this(), ID), 0);
+	assert_int_equal(guest_had, 0x3333);
+	/* On another CPU only when this one let go of it. */
+	machine_on(1);
+	assert_int_equal(vs_fpu(cpu_this(), ID, STACK, false), -EBUSY);
+	assert_int_equal(vs_fpu(cpu_this(), ID, STACK, true), -EBUSY);
+	machine_on(0);
+	machine.guest = guest_exits;
+	run_root(0);
+	machine_on(1);
+	assert_int_equal(vs_fpu(cpu_this(), ID, STACK, false), 0);
+	machine_on(0);
+	machine_vs_end(ID);
+}
+
+/* Each reserved bit alone; what was there before stays. */
+static void fpu_never_faults(void **state)
+{
+	static const u64 known = 0x2E7;
+	struct cpu *cpu = cpu_this();
+	unsigned int bit;
+
+	(void)state;
+	assert_int_equal(vs_create(ID, VM), 0);
+	machine.xsave = cpu->xcr0_all = known | 0x18;
+	machine.cpu[0].xcr0 = 1;
+	memset(area(), 0xFF, PAGE_4K);
+	area()->mxcsr = MACHINE_MXCSR_MASK;
+	memset(area()->zero, 0, sizeof(area()->zero));
+	area()->xstate_bv = known;
+	*fpu_of(area()) = 0x77;
+	assert_int_equal(vs_fpu(cpu, ID, STACK, true), 0);
+	*fpu_of(area()) = 0x88;
+	for (bit = 0; bit < 64; bit++) {
+		area()->xstate_bv = BIT(bit);
+		if (!(known & BIT(bit)))
+			assert_int_equal(vs_fpu(cpu, ID, STACK, true), -EINVAL);
+	}
+	area()->xstate_bv = 0;
+	for (bit = 0; bit < 7 * 64; bit++) {
+		area()->zero[bit / 64] = BIT(bit % 64);
+		assert_int_equal(vs_fpu(cpu, ID, STACK, true), -EINVAL);
+		area()->zero[bit / 64] = 0;
+	}
+	for (bit = 16; bit < 32; bit++) {
+		area()->mxcsr = BIT(bit);
+		assert_int_equal(vs_fpu(cpu, ID, STACK, true), -EINVAL);
+	}
+	machine.guest = guest_uses_fpu;
+	assert_int_equal(vs_run(cpu, ID), 0);
+	assert_int_equal(guest_had, 0x77);
+	machine.guest = guest_exits;
+	run_root(0);
+	machine.xsave = cpu->xcr0_all = 0;
+	area()->mxcsr = 0;
+	area()->xstate_bv = 1; /* without XSAVE there is no header */
+	assert_int_equal(vs_fpu(cpu, ID, STACK, true), -EINVAL);
+	machine_vs_end(ID);
+}
+
+static void fpu_refused(void **state)
+{
+	(void)state;
+	assert_int_equal(vs_create(ID, VM), 0);
+	assert_int_equal(vs_fpu(cpu_this(), MK_ROOT_VS(0), STACK, false), -ENOENT);
+	assert_int_equal(vs_fpu(cpu_this(), MK_ROOT_VS(0), STACK, true), -ENOENT);
+	assert_int_equal(vs_fpu(cpu_this(), ID + 1, STACK, false), -ENOENT);
+	assert_int_equal(vs_fpu(cpu_this(), ID, MK_U_STACK_TOP - PAGE_4K + 1, false), -EFAULT);
+	assert_int_equal(vs_fpu(cpu_this(), ID, MK_U_STACK_TOP - PAGE_4K + 1, true), -EFAULT);
+	assert_int_equal(vs_fpu(cpu_this(), ID, MK_U_STATE, false), -EFAULT);
+	assert_int_equal(vs_fpu(cpu_this(), ID, MK_DIRECT, true), -EFAULT);
+	assert_int_equal(vs_run(cpu_this(), ID), 0); /* not left busy */
+	run_root(0);
+	machine_vs_end(ID);
+}
+
+/* Where XSETBV isn't intercepted the guest's own value counts. */
+static void guest_sets_xcr0(struct vmcb *v, u64 *gpr)
+{
+	machine.cpu[machine.now].xcr0 = 7;
+	guest_exits(v, gpr);
+}
+
+static void xcr0_of_a_guest(void **state)
+{
+	struct cpu *cpu = cpu_this();
+	struct mk_state *s;
+
+	(void)state;
+	assert_int_equal(vs_create(ID, VM), 0);
+	s = state_of(ID);
+	machine.xsave = cpu->xcr0_all = 7;
+	machine.cpu[0].xcr0 = 3;
+	s->xcr0 = 1;
+	s->dirty = MK_G_XCR;
+	machine.guest = guest_sets_xcr0;
+	assert_int_equal(vs_run(cpu, ID), 0);
+	assert_false(s->valid & MK_G_XCR);
+	assert_int_equal(vs_fetch(ID, MK_G_XCR), 0);
+	assert_int_equal(s->xcr0, 7);
+	machine.guest = guest_exits;
+	s->dirty = 0;
+	assert_int_equal(vs_run(cpu, ID), 0);
+	run_root(0);
+	assert_int_equal(machine.cpu[0].xcr0, 3);
+	assert_int_equal(vs_fetch(ID, MK_G_XCR), 0);
+	assert_int_equal(s->xcr0, 7);
+	machine.xsave = cpu->xcr0_all = 0;
+	machine_vs_end(ID);
+}
+
 static void root_only_on_its_cpu(void **state)
 {
 	(void)state;
@@ -264,6 +423,10 @@ int main(void)
 		T(busy_vs),
 		T(freed_vs_stays_busy),
 		T(fpu_state_keeps_it),
+		T(fpu_get_and_set),
+		T(fpu_never_faults),
+		T(fpu_refused),
+		T(xcr0_of_a_guest),
 		T(root_only_on_its_cpu),
 		T(fetch_fills_only_what_is_not_there),
 	};

@@ -12,6 +12,7 @@ uint8_t fake_shared[MV_PAGE_SIZE] __attribute__((aligned(4096)));
 struct fake_vs {
 	struct mk_state *page, *hw;
 	void *own;
+	struct mv_xsave_t *fpu;
 	unsigned int space;
 };
 
@@ -30,6 +31,12 @@ void *mk_own(unsigned int vsid)
 	assert_true(vsid < MK_VS_MAX);
 	assert_non_null(vss[vsid].own);
 	return vss[vsid].own;
+}
+
+struct mv_xsave_t *fake_fpu(unsigned int vsid)
+{
+	assert_non_null(vss[vsid].page);
+	return vss[vsid].fpu;
 }
 
 struct mk_state *fake_hw(unsigned int vsid)
@@ -88,6 +95,7 @@ static void vs_alloc(unsigned int vsid, unsigned int space)
 	vss[vsid].page = aligned_alloc(MV_PAGE_SIZE, MV_PAGE_SIZE);
 	vss[vsid].hw = calloc(1, MV_PAGE_SIZE);
 	vss[vsid].own = calloc(1, MV_PAGE_SIZE);
+	vss[vsid].fpu = calloc(1, MV_PAGE_SIZE);
 	vss[vsid].space = space;
 	memset(vss[vsid].page, 0, MV_PAGE_SIZE);
 	vss[vsid].page->valid = MK_G_ALL;
@@ -98,6 +106,7 @@ static void vs_free(unsigned int vsid)
 	free(vss[vsid].page);
 	free(vss[vsid].hw);
 	free(vss[vsid].own);
+	free(vss[vsid].fpu);
 	vss[vsid] = (struct fake_vs){ 0 };
 }
 
@@ -170,6 +179,18 @@ static int64_t vs_fetch(unsigned int vsid, uint32_t groups)
 		return -MK_EBUSY;
 	copy_groups(st, vss[vsid].hw, groups);
 	st->valid |= groups;
+	return 0;
+}
+
+static int64_t vs_fpu(unsigned int vsid, struct mv_xsave_t *x, int set)
+{
+	struct mv_xsave_t *fpu = fake_fpu(vsid);
+
+	if (fake.busy && fake.busy--)
+		return -MK_EBUSY;
+	if (set && (x->mxcsr >> 16 || x->xcomp_bv))
+		return -MK_EINVAL;
+	memcpy(set ? fpu : x, set ? x : fpu, sizeof(*x));
 	return 0;
 }
 
@@ -340,6 +361,8 @@ int64_t mk_syscall(uint64_t nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t 
 		return vs_run(a0);
 	case MK_SYS_VS_FETCH:
 		return vs_fetch(a0, a1);
+	case MK_SYS_VS_FPU:
+		return vs_fpu(a0, (struct mv_xsave_t *)a1, a2);
 	case MK_SYS_VS_CREATE:
 		return vs_create(a0, a1);
 	case MK_SYS_VS_DESTROY:

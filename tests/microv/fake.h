@@ -86,6 +86,9 @@ unsigned int fake_vs(void);
 /* What the guest's hardware has, whatever its state page shows. */
 struct mk_state *fake_hw(unsigned int vsid);
 
+/* Its FPU state, as ring 0 has it. */
+struct mv_xsave_t *fake_fpu(unsigned int vsid);
+
 /* Queues an exit of a guest. */
 void fake_exit(const struct mk_exit *exit);
 

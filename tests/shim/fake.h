@@ -81,6 +81,7 @@ struct fake_hv {
 	size_t calls[4]; /* per enum fake_call */
 	size_t list_sizes[FAKE_MAX]; /* entries of each mmio_map */
 	uint64_t reg[MV_REG_MAX + 1];
+	struct mv_xsave_t xsave;
 	uint64_t efer, apic_base, tsc; /* all MSRs there are */
 	struct mv_cdl_entry_t cdl[MV_CDL_MAX_ENTRIES]; /* of the vCPU */
 	size_t num_cdl;

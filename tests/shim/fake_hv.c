@@ -350,6 +350,20 @@ static mv_status_t events(bool set)
 	return MV_STATUS_SUCCESS;
 }
 
+static mv_status_t fpu(const struct mv_regs *regs, bool set, size_t bytes)
+{
+	struct mv_xsave_t *page = page_in();
+
+	assert_int_equal(regs->reg[2], 0);
+	if (set && page->mxcsr >> 16)
+		return MV_STATUS_FAILURE_UNKNOWN;
+	if (set)
+		memcpy(&hv.xsave, page, bytes);
+	else
+		memcpy(page, &hv.xsave, bytes);
+	return MV_STATUS_SUCCESS;
+}
+
 static mv_status_t queue_interrupt(const struct mv_regs *regs)
 {
 	assert_in_range(regs->reg[2], 0, 255);
@@ -392,6 +406,12 @@ static mv_status_t vs_op(unsigned int idx, struct mv_regs *regs)
 		return cdl_get();
 	case MV_VS_OP_CPUID_SET_LIST_IDX_VAL:
 		return cdl_set();
+	case MV_VS_OP_FPU_GET_ALL_IDX_VAL:
+	case MV_VS_OP_FPU_SET_ALL_IDX_VAL:
+		return fpu(regs, idx == MV_VS_OP_FPU_SET_ALL_IDX_VAL, 512);
+	case MV_VS_OP_XSAVE_GET_ALL_IDX_VAL:
+	case MV_VS_OP_XSAVE_SET_ALL_IDX_VAL:
+		return fpu(regs, idx == MV_VS_OP_XSAVE_SET_ALL_IDX_VAL, sizeof(hv.xsave));
 	case MV_VS_OP_QUEUE_INTERRUPT_IDX_VAL:
 		return queue_interrupt(regs);
 	case MV_VS_OP_QUEUE_NMI_IDX_VAL:

@@ -49,11 +49,25 @@ static int64_t log_read(uint64_t position, void *to, uint64_t bytes, uint64_t *r
 	return n;
 }
 
+static int64_t vs_fpu(uint64_t vsid, void *x, uint64_t set)
+{
+	int64_t err;
+
+	if (set)
+		memcpy(must(SCRATCH), x, MV_PAGE_SIZE);
+	err = stack_syscall(MK_SYS_VS_FPU, vsid, SCRATCH, set, 0, 0, NULL);
+	if (!err && !set)
+		memcpy(x, must(SCRATCH), MV_PAGE_SIZE);
+	return err;
+}
+
 int64_t mk_syscall(uint64_t nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4,
 		   uint64_t *rdx)
 {
 	if (nr == MK_SYS_LOG_READ)
 		return log_read(a0, (void *)a1, a2, rdx);
+	if (nr == MK_SYS_VS_FPU)
+		return vs_fpu(a0, (void *)a1, a2);
 	if (nr == MK_SYS_LOG) {
 		assert_true(a1 <= LOG_MAX);
 		memcpy(must(SCRATCH), (const void *)a0, a1);
