@@ -222,7 +222,7 @@ static void outs(struct run *r, const struct string *s)
 }
 
 /* How much KVM reads ahead: to the page's end (in bytes, whatever an element is), 1 KiB. */
-static uint32_t read_ahead(const struct mk_state *st, const struct string *s)
+static uint32_t read_ahead(const struct mk_state *st, const struct string *s, unsigned int size)
 {
 	uint64_t offset = st->gpr[MK_RDI] % MV_PAGE_SIZE;
 	uint64_t count = s->rep ? st->gpr[MK_RCX] & mask(s->addr_size) : 1;
@@ -230,15 +230,15 @@ static uint32_t read_ahead(const struct mk_state *st, const struct string *s)
 
 	if (count > page)
 		count = page;
-	if (count > MV_EXIT_IO_MAX_BYTES / st->exit.io.size)
-		count = MV_EXIT_IO_MAX_BYTES / st->exit.io.size;
+	if (count > MV_EXIT_IO_MAX_BYTES / size)
+		count = MV_EXIT_IO_MAX_BYTES / size;
 	return count ? count : 1;
 }
 
 static void ins(struct run *r, const struct string *s)
 {
 	struct vs_data *data = state_data(r->vs.st);
-	uint32_t reps = read_ahead(r->vs.st, s);
+	uint32_t reps = read_ahead(r->vs.st, s, r->vs.st->exit.io.size);
 
 	wait_for(r, IO_INS, reps, s->next);
 	data->io_addr_size = s->addr_size;
@@ -265,16 +265,31 @@ void io_exit(struct run *r)
 		outs(r, &s);
 }
 
-/* Upwards all elements at once, or none when their memory faults; downwards one by one. */
+static uint32_t ins_reps(struct mk_state *st, const struct string *s)
+{
+	const struct vs_data *data = state_data(st);
+	uint32_t reps = read_ahead(st, s, data->io_size);
+
+	if (s->rep && !(st->gpr[MK_RCX] & mask(s->addr_size)))
+		return 0;
+	return reps < data->io_reps ? reps : data->io_reps;
+}
+
+/*
+ * Upwards all elements at once, or none when their memory faults; downwards one by one. Not more
+ * than the registers ask for now: user space may have changed RCX or RDI meanwhile.
+ */
 static void ins_complete(struct run *r, const uint8_t *in)
 {
 	struct mk_state *st = r->vs.st;
 	struct vs_data *data = state_data(st);
-	struct string s = { .addr_size = data->io_addr_size, .seg = MK_ES };
-	uint32_t at_once = st->rflags & RFLAGS_DF ? 1 : data->io_reps;
+	struct string s = {
+		.addr_size = data->io_addr_size, .seg = MK_ES, .rep = data->io_rep,
+	};
+	uint32_t reps = ins_reps(st, &s), at_once = st->rflags & RFLAGS_DF ? 1 : reps;
 	struct fault fault;
 
-	for (uint32_t i = 0; i < data->io_reps; i += at_once) {
+	for (uint32_t i = 0; i < reps; i += at_once) {
 		uint8_t *from = (uint8_t *)in + i * data->io_size;
 		int err = string_copy(r, &s, from, at_once * data->io_size, 1, &fault);
 

@@ -405,6 +405,39 @@ static void rep_outs_interrupted(void)
 	RUN(&g.vcpu, KVM_EXIT_HLT);
 }
 
+/* RCX changed while user space has a REP INS: what the registers ask for now is done. */
+static void rep_ins_changed(uint64_t rcx, uint64_t changed, uint64_t reads)
+{
+	struct kt_guest g = kt_guest(KT_LONG64, CODE(rep_insb_64));
+	struct kvm_regs regs = kt_regs(&g.vcpu);
+
+	kt_context("RCX %llu to %llu:", (unsigned long long)rcx, (unsigned long long)changed);
+	regs.rdi = DATA;
+	regs.rcx = rcx;
+	kt_set_regs(&g.vcpu, &regs);
+	RUN(&g.vcpu, KVM_EXIT_IO);
+	CHECK_EQ(g.vcpu.run->io.count, rcx);
+	memset(kt_io_data(&g.vcpu), 0xaa, rcx);
+	regs = kt_regs(&g.vcpu);
+	regs.rcx = changed;
+	kt_set_regs(&g.vcpu, &regs);
+	while (!ioctl(g.vcpu.fd, KVM_RUN, 0) && g.vcpu.run->exit_reason == KVM_EXIT_IO)
+		;
+	CHECK_EQ(g.vcpu.run->exit_reason, KVM_EXIT_HLT);
+	regs = kt_regs(&g.vcpu);
+	CHECK_EQ(regs.rcx, 0);
+	CHECK_EQ(regs.rdi, DATA + reads);
+	for (uint64_t i = 0; i < rcx && i < reads; i++)
+		CHECK_EQ(g.mem[DATA + i], 0xaa);
+}
+
+/* Not to 0: KVM then tells of the same INS for ever. */
+static void rep_ins_rcx_changed(void)
+{
+	rep_ins_changed(5, 2, 2);
+	rep_ins_changed(3, 8192, 8192);
+}
+
 static const struct kt_test tests[] = {
 	{ "single, real mode", singles_16 },
 	{ "single, 32-bit mode", singles_32 },
@@ -421,6 +454,7 @@ static const struct kt_test tests[] = {
 	{ "segment override takes that segment only", override_only },
 	{ "default segments", default_segments },
 	{ "REP OUTS interrupted between elements", rep_outs_interrupted },
+	{ "REP INS, RCX changed before it is complete", rep_ins_rcx_changed },
 };
 
 KT_MAIN(tests)

@@ -104,6 +104,36 @@ struct vcpu_io {
 /* What is due before the guest is entered next, beyond what the hypervisor keeps. */
 #define VCPU_TRIPLE_FAULT 0x1U /* it shuts down instead */
 #define VCPU_EXCEPTION 0x2U /* its exception is still to change DR6 or CR2, see events.c */
+/* What is counted for a vCPU, and what can be told of a VM: see stats.c. */
+enum {
+	SHIM_STAT_IO_EXITS,
+	SHIM_STAT_MMIO_EXITS,
+	SHIM_STAT_HALT_EXITS,
+	SHIM_STAT_IRQ_EXITS,
+	SHIM_STAT_REQUEST_IRQ_EXITS,
+	SHIM_STAT_SIGNAL_EXITS,
+	SHIM_VCPU_STATS
+};
+enum { SHIM_STAT_PINNED_PAGES, SHIM_STAT_DONATED_PAGES, SHIM_VM_STATS };
+
+#define SHIM_STATS_NAME 48U /* bytes of a name */
+
+struct shim_stats_desc { /* struct kvm_stats_desc with its name */
+	uint32_t flags;
+	int16_t exponent;
+	uint16_t size;
+	uint32_t offset, bucket_size;
+	char name[SHIM_STATS_NAME];
+};
+
+/* What a reader of statistics finds: the first `bytes` bytes. The data is behind the last desc. */
+struct shim_stats_image {
+	struct kvm_stats_header header;
+	char id[SHIM_STATS_NAME];
+	struct shim_stats_desc desc[SHIM_VCPU_STATS];
+	uint64_t data[SHIM_VCPU_STATS];
+	size_t bytes;
+};
 
 struct shim_vcpu {
 	struct shim_vm *vm;
@@ -119,6 +149,7 @@ struct shim_vcpu {
 	uint64_t payload;
 	bool has_pdptrs; /* set by user space, and not run since */
 	uint64_t pdptrs[4];
+	uint64_t stats[SHIM_VCPU_STATS]; /* written by KVM_RUN alone */
 };
 
 /* Counters that anybody may read at any time. */
@@ -156,6 +187,9 @@ int shim_get_msr_features(struct kvm_msr_entry *entries, uint32_t count);
 int shim_vm_create(struct shim_vm *vm, void *os);
 /* Frees all that the VM has; its vCPUs must be unused. */
 void shim_vm_destroy(struct shim_vm *vm);
+/* Fill in a zeroed image, but for its id. The VM's needs its lock, the vCPU's none. */
+void shim_vm_get_stats(const struct shim_vm *vm, struct shim_stats_image *image);
+void shim_vcpu_get_stats(const struct shim_vcpu *vcpu, struct shim_stats_image *image);
 int shim_vm_set_memory(struct shim_vm *vm, const struct kvm_userspace_memory_region *region);
 int shim_vm_enable_cap(struct shim_vm *vm, const struct kvm_enable_cap *cap);
 int shim_vm_set_tss_addr(struct shim_vm *vm, uint64_t addr);

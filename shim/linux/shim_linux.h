@@ -67,6 +67,8 @@ void clock_fini(void);
 long clock_get(struct vm_file *vm, void __user *arg);
 long clock_set(struct vm_file *vm, const void __user *arg);
 long vcpu_attr(struct vcpu_file *vcpu, unsigned int ioctl, const void __user *arg);
+/* stats.c: ioctl KVM_GET_STATS_FD of a VM (vcpu NULL) or a vCPU: a descriptor or -errno. */
+long stats_fd(struct vm_file *vm, struct shim_vcpu *vcpu);
 
 /* fpu.c: KVM_GET_FPU, KVM_SET_FPU and those for XSAVE and XCRS. */
 long fpu_ioctl(struct shim_vcpu *vcpu, unsigned int ioctl, void __user *arg);

@@ -227,6 +227,8 @@ static long vcpu_ioctl_locked(struct vcpu_file *vcpu, unsigned int ioctl, unsign
 		return vcpu_set_mce(&vcpu->vcpu, argp);
 	case KVM_ENABLE_CAP:
 		return vcpu_enable_cap(argp);
+	case KVM_GET_STATS_FD:
+		return stats_fd(vcpu->vm, &vcpu->vcpu);
 	default:
 		return -EINVAL;
 	}

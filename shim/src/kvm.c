@@ -67,6 +67,7 @@ long shim_check_extension(uint64_t extension)
 	case KVM_CAP_TSC_DEADLINE_TIMER: /* of an APIC in the kernel: no VM has one */
 	case KVM_CAP_GET_TSC_KHZ:
 	case KVM_CAP_VCPU_ATTRIBUTES:
+	case KVM_CAP_BINARY_STATS_FD:
 		return 1;
 	case KVM_CAP_IRQ_ROUTING: /* likewise; QEMU wants to see it, though it doesn't use it */
 		return SHIM_MAX_IRQ_ROUTES;
@@ -78,6 +79,8 @@ long shim_check_extension(uint64_t extension)
 		return shim_has_xsave();
 	case KVM_CAP_XSAVE2:
 		return sizeof(struct kvm_xsave);
+	case KVM_CAP_SYNC_REGS:
+		return KVM_SYNC_X86_VALID_FIELDS;
 	case KVM_CAP_NR_VCPUS:
 		return platform_online_cpus() < SHIM_MAX_VCPUS ? platform_online_cpus()
 							       : SHIM_MAX_VCPUS;

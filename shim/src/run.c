@@ -8,6 +8,7 @@
 #include "clock.h"
 #include "events.h"
 #include "slots.h"
+#include "sync.h"
 
 #define CR8_MAX 15U
 #define RFLAGS_IF 0x200U
@@ -36,6 +37,12 @@ struct vcpu_exit {
 		uint64_t unknown[4];
 	};
 };
+
+/* Others read them at any time. */
+static void count(struct shim_vcpu *vcpu, unsigned int stat)
+{
+	__atomic_store_n(&vcpu->stats[stat], vcpu->stats[stat] + 1, __ATOMIC_RELAXED);
+}
 
 static void *pio_page(const struct shim_vcpu *vcpu)
 {
@@ -167,12 +174,14 @@ static int exit_failure(struct kvm_run *run, const struct vcpu_exit *exit)
 	return 0;
 }
 
-static int exit_hlt(struct kvm_run *run, const struct vcpu_exit *exit)
+static int exit_hlt(struct shim_vcpu *vcpu, const struct vcpu_exit *exit)
 {
+	struct kvm_run *run = vcpu->run;
 	const uint64_t data[] = { exit->reason, platform_cpu(), exit->hlt };
 
 	switch (exit->hlt) {
 	case mv_hlt_t_wait:
+		count(vcpu, SHIM_STAT_HALT_EXITS);
 		run->exit_reason = KVM_EXIT_HLT;
 		return 0;
 	case mv_hlt_t_vm_crash:
@@ -189,6 +198,7 @@ static int exit_io(struct shim_vcpu *vcpu, const struct vcpu_exit *exit)
 	const bool out = exit->io.type & MV_EXIT_IO_OUT;
 	struct kvm_run *run = vcpu->run;
 
+	count(vcpu, SHIM_STAT_IO_EXITS);
 	run->exit_reason = KVM_EXIT_IO;
 	run->io.direction = out ? KVM_EXIT_IO_OUT : KVM_EXIT_IO_IN;
 	run->io.size = (uint8_t)exit->io.size;
@@ -223,6 +233,7 @@ static int exit_device(struct shim_vcpu *vcpu, const struct vcpu_exit *exit)
 	const bool write = exit->mmio.flags & MV_EXIT_MMIO_WRITE;
 	struct kvm_run *run = vcpu->run;
 
+	count(vcpu, SHIM_STAT_MMIO_EXITS);
 	run->exit_reason = KVM_EXIT_MMIO;
 	run->mmio.phys_addr = exit->mmio.gpa;
 	run->mmio.len = (uint32_t)exit->mmio.size;
@@ -266,15 +277,17 @@ static int exit_translate(struct shim_vcpu *vcpu, const struct vcpu_exit *exit)
 	}
 	switch (exit->reason) {
 	case mv_exit_reason_t_hlt:
-		return exit_hlt(vcpu->run, exit);
+		return exit_hlt(vcpu, exit);
 	case mv_exit_reason_t_io:
 		return exit_io(vcpu, exit);
 	case mv_exit_reason_t_mmio:
 		return exit_mmio(vcpu, exit);
 	case mv_exit_reason_t_interrupt:
 	case mv_exit_reason_t_nmi:
+		count(vcpu, SHIM_STAT_IRQ_EXITS);
 		return 1;
 	case mv_exit_reason_t_window:
+		count(vcpu, SHIM_STAT_REQUEST_IRQ_EXITS);
 		vcpu->run->exit_reason = KVM_EXIT_IRQ_WINDOW_OPEN;
 		return 0;
 	default:
@@ -338,6 +351,7 @@ static int run_loop(struct shim_vcpu *vcpu, uint64_t cr8, struct vcpu_exit *exit
 			if (ret > 0)
 				return 0;
 			vcpu->run->exit_reason = KVM_EXIT_INTR;
+			count(vcpu, SHIM_STAT_SIGNAL_EXITS);
 			return ret ? ret : -EINTR;
 		}
 		ret = vcpu->due ? serve_due(vcpu, cr8, exit) : 1;
@@ -387,21 +401,34 @@ static void run_save(struct shim_vcpu *vcpu, struct vcpu_exit *exit)
 	run->apic_base = state->apic_base;
 }
 
-int shim_vcpu_run(struct shim_vcpu *vcpu)
+/* In this order, as KVM: registers that user space has set, its task priority, the guest. */
+static int run(struct shim_vcpu *vcpu, uint64_t valid, struct vcpu_exit *exit)
 {
-	struct kvm_run *run = vcpu->run;
-	const uint64_t cr8 = LOAD(run->cr8);
-	struct vcpu_exit exit = { 0 };
+	const uint64_t dirty = LOAD(vcpu->run->kvm_dirty_regs);
+	const uint64_t cr8 = LOAD(vcpu->run->cr8);
 	int ret;
 
-	run->flags = 0;
-	/* No KVM_CAP_SYNC_REGS; and the task priority must be one. */
-	if (LOAD(run->kvm_valid_regs) || LOAD(run->kvm_dirty_regs) || cr8 > CR8_MAX)
+	if ((valid | dirty) & ~(uint64_t)KVM_SYNC_X86_VALID_FIELDS)
+		return -EINVAL;
+	ret = sync_from_run(vcpu, dirty);
+	if (ret)
+		return ret;
+	if (cr8 > CR8_MAX)
 		return -EINVAL;
 	if (LOAD(vcpu->vm->broken))
 		return -EIO;
+	return run_loop(vcpu, cr8, exit);
+}
 
-	ret = run_loop(vcpu, cr8, &exit);
+int shim_vcpu_run(struct shim_vcpu *vcpu)
+{
+	const uint64_t valid = LOAD(vcpu->run->kvm_valid_regs);
+	struct vcpu_exit exit = { 0 };
+	int ret;
+
+	vcpu->run->flags = 0;
+	ret = run(vcpu, valid, &exit);
+	sync_to_run(vcpu, valid);
 	run_save(vcpu, &exit);
 	return ret;
 }

@@ -413,6 +413,27 @@ static void ins_writes_memory(void **state)
 	assert_int_equal(fake_ram[0x4008], 0x67);
 }
 
+/* Never more than RCX asks for when the data comes. */
+static void ins_rcx_changed(void **state)
+{
+	(void)state;
+	memset(fake_ram + 0x5000, 0, 8);
+	for (uint64_t rcx = 0; rcx < 3; rcx++) {
+		st->gpr[MK_RDI] = 0x5000;
+		st->gpr[MK_RCX] = 3;
+		st->rip = CODE;
+		access("\xF3\x66\x6D", 0x70, 2, STRING | REP | IN);
+		assert_int_equal(io->reps, 3);
+		st->gpr[MK_RCX] = rcx;
+		assert_int_equal(complete("\1\2\3\4\5\6", 6), SUCCESS);
+		assert_memory_equal(fake_ram + 0x5000, "\1\2\3\4\5\6", 2 * rcx);
+		assert_int_equal(fake_ram[0x5000 + 2 * rcx], 0);
+		assert_int_equal(st->gpr[MK_RDI], 0x5000 + 2 * rcx);
+		assert_int_equal(st->gpr[MK_RCX], 0);
+		assert_int_equal(st->rip, CODE + 3);
+	}
+}
+
 static void ins_downwards(void **state)
 {
 	(void)state;
@@ -521,6 +542,7 @@ int main(void)
 		cmocka_unit_test_setup(rep_without_elements, setup),
 		cmocka_unit_test_setup(ins_counts, setup),
 		cmocka_unit_test_setup(ins_writes_memory, setup),
+		cmocka_unit_test_setup(ins_rcx_changed, setup),
 		cmocka_unit_test_setup(ins_downwards, setup),
 		cmocka_unit_test_setup(ins_once, setup),
 		cmocka_unit_test_setup(ins_faults, setup),

@@ -309,15 +309,76 @@ static void task_priority(void **state)
 	assert_int_equal(hv.runs, 2);
 }
 
-static void sync_regs_are_not_there(void **state)
+static void sync_regs_unknown(void **state)
 {
 	(void)state;
-	run->kvm_valid_regs = 1;
+	run->kvm_valid_regs = 8;
 	assert_int_equal(shim_vcpu_run(&vcpu), -EINVAL);
 	run->kvm_valid_regs = 0;
-	run->kvm_dirty_regs = 1;
+	run->kvm_dirty_regs = 8 | KVM_SYNC_X86_REGS;
+	run->s.regs.regs.rbx = 5;
 	assert_int_equal(shim_vcpu_run(&vcpu), -EINVAL);
 	assert_int_equal(hv.runs, 0);
+	assert_int_equal(hv.reg[mv_reg_t_rbx], 0);
+	assert_int_equal(run->kvm_dirty_regs, 8 | KVM_SYNC_X86_REGS);
+}
+
+/* Taken once: the bits of what was set are gone. */
+static void sync_regs_set(void **state)
+{
+	(void)state;
+	run->s.regs.regs.rbx = 5;
+	run->kvm_dirty_regs = KVM_SYNC_X86_REGS;
+	assert_int_equal(shim_vcpu_run(&vcpu), 0);
+	assert_int_equal(hv.reg[mv_reg_t_rbx], 5);
+	assert_int_equal(run->kvm_dirty_regs, 0);
+	/* kvm_valid_regs is 0: nothing comes back */
+	hv.reg[mv_reg_t_rbx] = 6;
+	assert_int_equal(shim_vcpu_run(&vcpu), 0);
+	assert_int_equal(run->s.regs.regs.rbx, 5);
+}
+
+static void sync_regs_refused(void **state)
+{
+	(void)state;
+	memset(&run->s.regs.sregs, 0xFF, sizeof(run->s.regs.sregs));
+	run->kvm_dirty_regs = KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS | KVM_SYNC_X86_EVENTS;
+	assert_int_equal(shim_vcpu_run(&vcpu), -EINVAL);
+	assert_int_equal(run->kvm_dirty_regs, KVM_SYNC_X86_SREGS | KVM_SYNC_X86_EVENTS);
+	assert_int_equal(hv.runs, 0);
+}
+
+static void sync_regs_got(void **state)
+{
+	(void)state;
+	hv.reg[mv_reg_t_r9] = 9;
+	hv.reg[mv_reg_t_cr2] = 0x2000;
+	run->kvm_valid_regs = KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS | KVM_SYNC_X86_EVENTS;
+	run->s.regs.events.flags = 0;
+	assert_int_equal(shim_vcpu_run(&vcpu), 0);
+	assert_int_equal(run->s.regs.regs.r9, 9);
+	assert_int_equal(run->s.regs.sregs.cr2, 0x2000);
+	assert_true(run->s.regs.events.flags & KVM_VCPUEVENT_VALID_SHADOW);
+}
+
+static void statistics(void **state)
+{
+	struct shim_stats_image image = { .bytes = 0 };
+	const uint64_t *data;
+
+	(void)state;
+	answer.reason = mv_exit_reason_t_hlt;
+	answer.page.hlt.reason = mv_hlt_t_wait;
+	assert_int_equal(shim_vcpu_run(&vcpu), 0);
+	assert_int_equal(shim_vcpu_run(&vcpu), 0);
+	shim_vcpu_get_stats(&vcpu, &image);
+	assert_int_equal(image.header.num_desc, SHIM_VCPU_STATS);
+	assert_int_equal(image.bytes, image.header.data_offset + 8 * SHIM_VCPU_STATS);
+	data = (const uint64_t *)((const char *)&image + image.header.data_offset);
+	assert_int_equal(data[SHIM_STAT_HALT_EXITS], 2);
+	assert_int_equal(data[SHIM_STAT_IO_EXITS], 0);
+	assert_string_equal(image.desc[SHIM_STAT_HALT_EXITS].name, "halt_exits");
+	assert_int_equal(image.desc[SHIM_STAT_HALT_EXITS].offset, 8 * SHIM_STAT_HALT_EXITS);
 }
 
 static void fail_entry(void **state)
@@ -525,7 +586,11 @@ int main(void)
 		TEST(work_before_the_guest),
 		TEST(immediate_exit),
 		TEST(task_priority),
-		TEST(sync_regs_are_not_there),
+		TEST(sync_regs_unknown),
+		TEST(sync_regs_set),
+		TEST(sync_regs_refused),
+		TEST(sync_regs_got),
+		TEST(statistics),
 		TEST(fail_entry),
 		TEST(unknown_exit),
 		TEST(mmio),
