@@ -257,14 +257,26 @@ static void step(struct run *r, struct emu *e)
 	}
 }
 
+/*
+ * Code and page tables in a device's memory, and what the delivery of an event writes, aren't
+ * RIP's accesses. But page tables that may only be read are good enough for the emulator: it
+ * doesn't need the right to write that the CPU wants (APM vol. 2, 15.25.6).
+ */
+static int is_emulated(struct run *r, const struct mk_exit *exit)
+{
+	uint8_t byte;
+
+	if (exit->mem_flags & MK_MEM_EXEC || exit->interrupted.type != MK_EVENT_NONE)
+		return 0;
+	return !(exit->mem_flags & MK_MEM_TABLE) ||
+	       !walk_gpa_copy(r->c->cpu, &r->vs, exit->addr, &byte, 1, 0);
+}
+
 void mmio_exit(struct run *r)
 {
-	const struct mk_exit *exit = &r->vs.st->exit;
 	struct emu e;
 
-	/* Code, page tables and descriptor tables in a device's memory: it isn't RIP's access. */
-	if (exit->mem_flags & (MK_MEM_EXEC | MK_MEM_TABLE) ||
-	    exit->interrupted.type != MK_EVENT_NONE) {
+	if (!is_emulated(r, &r->vs.st->exit)) {
 		leave_unhandled(r, NULL);
 		return;
 	}

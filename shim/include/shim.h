@@ -50,6 +50,7 @@ struct slot_run {
 
 struct slot {
 	uint32_t id;
+	uint32_t flags; /* KVM_MEM_* */
 	uint64_t gpa, hva, pages;
 	struct slot_run *runs; /* in the order of their pages; holes were not pinnable */
 	size_t num_runs, max_runs;

@@ -5,6 +5,9 @@
  * the mapping under a slot (munmap, MADV_DONTNEED, mmap over it): the guest keeps the pages
  * it had. What can't be pinned (holes, PROT_NONE, device memory, behind the end of a file)
  * is left out; the guest's access to it ends KVM_RUN with EFAULT as on KVM.
+ *
+ * What a read-only slot shows is pinned for writing, too, where that is possible: else user
+ * space's first write could give it another page than the guest has.
  */
 #include "memory.h"
 #include "array.h"
@@ -91,10 +94,34 @@ void memory_unpin(struct shim_vm *vm, struct slot *slot)
 	slot->max_runs = 0;
 }
 
-static uint64_t run_flags(const struct slot_run *run)
+static bool run_writable(const struct slot *slot, const struct slot_run *run)
+{
+	return run->writable && !(slot->flags & KVM_MEM_READONLY);
+}
+
+static uint64_t run_flags(const struct slot *slot, const struct slot_run *run)
 {
 	return MV_MAP_FLAG_READ_ACCESS | MV_MAP_FLAG_EXECUTE_ACCESS | MV_MAP_FLAG_WRITE_BACK |
-	       (run->writable ? MV_MAP_FLAG_WRITE_ACCESS : 0);
+	       (run_writable(slot, run) ? MV_MAP_FLAG_WRITE_ACCESS : 0);
+}
+
+bool memory_is_there(const struct slot *slot, uint64_t gpa, bool write)
+{
+	const uint64_t page = (gpa - slot->gpa) / MV_PAGE_SIZE;
+	size_t low = 0, high = slot->num_runs;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		const struct slot_run *run = &slot->runs[mid];
+
+		if (page < run->page)
+			high = mid;
+		else if (page - run->page >= run->pages)
+			low = mid + 1;
+		else
+			return !write || run_writable(slot, run);
+	}
+	return false;
 }
 
 /* One list: runs [first, first + count) of the slot, with more pages donated as needed. */
@@ -113,7 +140,7 @@ static int send_list(struct shim_vm *vm, unsigned int idx, const struct slot *sl
 				.dst = slot->gpa + run->page * MV_PAGE_SIZE,
 				.src = run->spa,
 				.bytes = run->pages * MV_PAGE_SIZE,
-				.flags = run_flags(run),
+				.flags = run_flags(slot, run),
 			};
 		}
 		if (idx == MV_VM_OP_MMIO_MAP_IDX_VAL)

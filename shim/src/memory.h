@@ -16,6 +16,8 @@ void memory_unpin(struct shim_vm *vm, struct slot *slot);
  * even that was possible: then some of it may still be mapped.
  */
 int memory_map(struct shim_vm *vm, const struct slot *slot);
+/* Is the page at gpa, which is in the slot, mapped so? */
+bool memory_is_there(const struct slot *slot, uint64_t gpa, bool write);
 /* Unmaps all of it: 0, or -EIO with vm->broken. */
 int memory_unmap(struct shim_vm *vm, const struct slot *slot);
 

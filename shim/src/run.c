@@ -7,6 +7,7 @@
  */
 #include "clock.h"
 #include "events.h"
+#include "memory.h"
 #include "slots.h"
 #include "sync.h"
 
@@ -247,18 +248,37 @@ static int exit_device(struct shim_vcpu *vcpu, const struct vcpu_exit *exit)
 }
 
 /*
- * Inside a slot: memory that could not be pinned, or may not be written. KVM answers EFAULT
- * too. Elsewhere it is a device.
+ * An access that the guest's tables didn't allow. Outside of all slots, and for writes in a
+ * read-only one, it is a device's. In a slot it may be to memory that could not be pinned,
+ * or may not be written: KVM answers EFAULT, too. Or the slot has been made meanwhile.
  */
+enum access { ACCESS_DEVICE, ACCESS_FAULT, ACCESS_RACE };
+
+static enum access access_kind(struct shim_vm *vm, uint64_t gpa, bool write)
+{
+	const struct slot *slot;
+	enum access kind;
+
+	platform_vm_lock(vm->os);
+	slot = slots_find_gpa(&vm->slots, gpa);
+	if (!slot || (write && slot->flags & KVM_MEM_READONLY))
+		kind = ACCESS_DEVICE;
+	else
+		kind = memory_is_there(slot, gpa, write) ? ACCESS_RACE : ACCESS_FAULT;
+	platform_vm_unlock(vm->os);
+	return kind;
+}
+
+/* In a race what isn't complete starts over; a write is complete, and must not be lost. */
 static int exit_mmio(struct shim_vcpu *vcpu, const struct vcpu_exit *exit)
 {
-	bool in_slot;
+	const bool write = exit->mmio.flags & MV_EXIT_MMIO_WRITE;
+	const enum access kind = access_kind(vcpu->vm, exit->mmio.gpa, write);
 
-	platform_vm_lock(vcpu->vm->os);
-	in_slot = slots_find_gpa(&vcpu->vm->slots, exit->mmio.gpa);
-	platform_vm_unlock(vcpu->vm->os);
-	if (in_slot)
+	if (kind == ACCESS_FAULT)
 		return -EFAULT;
+	if (kind == ACCESS_RACE && !(write && exit->mmio.size))
+		return 1;
 	return exit->mmio.size ? exit_device(vcpu, exit) : exit_not_emulated(vcpu->run, exit);
 }
 

@@ -3,8 +3,7 @@
  * KVM_SET_USER_MEMORY_REGION: the rules and errors of Linux 6.1, and the ordered table of
  * slots. An operation that fails leaves everything as it was.
  *
- * KVM_MEM_READONLY needs KVM_CAP_READONLY_MEM, which we don't have yet. KVM takes
- * KVM_MEM_LOG_DIRTY_PAGES always; we answer EINVAL until there is a log.
+ * KVM takes KVM_MEM_LOG_DIRTY_PAGES always; we answer EINVAL until there is a log.
  */
 #include "array.h"
 #include "memory.h"
@@ -139,6 +138,7 @@ static int slot_create(struct shim_vm *vm, const struct kvm_userspace_memory_reg
 	if (!slot)
 		return -ENOMEM;
 	slot->id = region->slot;
+	slot->flags = region->flags;
 	slot->gpa = region->guest_phys_addr;
 	slot->hva = region->userspace_addr;
 	slot->pages = region->memory_size / MV_PAGE_SIZE;
@@ -206,7 +206,7 @@ static int region_check(const struct kvm_userspace_memory_region *region)
 {
 	const uint64_t offset = MV_PAGE_SIZE - 1;
 
-	if (region->flags)
+	if (region->flags & ~KVM_MEM_READONLY)
 		return -EINVAL;
 	if ((region->memory_size | region->guest_phys_addr | region->userspace_addr) & offset)
 		return -EINVAL;
@@ -238,7 +238,8 @@ int shim_vm_set_memory(struct shim_vm *vm, const struct kvm_userspace_memory_reg
 	if (!region->memory_size)
 		return old ? slot_delete(vm, old) : -EINVAL;
 	if (old && (region->userspace_addr != old->hva ||
-		    region->memory_size / MV_PAGE_SIZE != old->pages))
+		    region->memory_size / MV_PAGE_SIZE != old->pages ||
+		    (region->flags ^ old->flags) & KVM_MEM_READONLY))
 		return -EINVAL;
 	if (old && gpa == old->gpa)
 		return 0;

@@ -81,6 +81,21 @@ static void assert_inject(uint8_t vector, int has_error, uint32_t error)
 	assert_int_equal(event->error, error);
 }
 
+/* Page tables that the CPU wants to write and may not: the emulator only reads them. */
+static void read_only_tables(void **state)
+{
+	const struct mk_exit exit = {
+		.reason = MK_EXIT_MEM, .addr = 0x4000, .mem_flags = MK_MEM_WRITE | MK_MEM_TABLE,
+	};
+
+	(void)state;
+	memcpy(fake_ram + CODE, "\x89\x03", 2); /* mov [rbx], eax */
+	fake_exit(&exit);
+	assert_int_equal(fake_run(id), SUCCESS);
+	assert_access(MV_EXIT_MMIO_WRITE, DEVICE_GPA + 0x10, 4, 0x55667788);
+	assert_int_equal(st->rip, CODE + 2);
+}
+
 static void device_read(void **state)
 {
 	(void)state;
@@ -245,6 +260,7 @@ static void mov_ss(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(read_only_tables, setup),
 		cmocka_unit_test_setup(device_read, setup),
 		cmocka_unit_test_setup(read_is_given_up, setup),
 		cmocka_unit_test_setup(moved_rip, setup),

@@ -413,6 +413,11 @@ static void no_page(uint64_t hva, struct fake_page *page)
 	page->present = false;
 }
 
+static void odd_pages(uint64_t hva, struct fake_page *page)
+{
+	page->present = hva & PAGE;
+}
+
 static void mmio(void **state)
 {
 	const struct kvm_userspace_memory_region region = { .guest_phys_addr = 0x10000,
@@ -438,12 +443,76 @@ static void mmio(void **state)
 	assert_int_equal(shim_vcpu_run(&vcpu), -EFAULT);
 }
 
+static mv_status_t then_hlt(const struct mv_run_t *in, void *page, uint64_t *reason)
+{
+	struct mv_exit_hlt_t *hlt = page;
+
+	last = *in;
+	hlt->reason = mv_hlt_t_wait;
+	*reason = mv_exit_reason_t_hlt;
+	return MV_STATUS_SUCCESS;
+}
+
+static mv_status_t access_then_hlt(const struct mv_run_t *in, void *page, uint64_t *reason)
+{
+	last = *in;
+	memcpy(page, &answer.page, sizeof(answer.page));
+	*reason = answer.reason;
+	hv.run = then_hlt;
+	return MV_STATUS_SUCCESS;
+}
+
 static void answer_mmio(uint64_t gpa, uint64_t flag, uint64_t size, uint64_t data)
 {
 	answer.reason = mv_exit_reason_t_mmio;
 	answer.page.mmio = (struct mv_exit_mmio_t){
 		.gpa = gpa, .flags = flag, .size = size, .data = data
 	};
+}
+
+/* Writes to a read-only slot are a device's, also where its memory is missing. */
+static void mmio_read_only(void **state)
+{
+	const struct kvm_userspace_memory_region region = { .guest_phys_addr = 0x10000,
+							    .flags = KVM_MEM_READONLY,
+							    .memory_size = 2 * PAGE,
+							    .userspace_addr = 0x200000 };
+
+	(void)state;
+	os.page = odd_pages;
+	assert_int_equal(shim_vm_set_memory(&vm, &region), 0);
+	for (uint64_t gpa = 0x10000; gpa < 0x12000; gpa += PAGE) {
+		answer_mmio(gpa, MV_EXIT_MMIO_WRITE, 4, 7);
+		assert_int_equal(shim_vcpu_run(&vcpu), 0);
+		assert_int_equal(run->exit_reason, KVM_EXIT_MMIO);
+		assert_int_equal(run->mmio.phys_addr, gpa);
+	}
+	answer_mmio(0x10FFC, MV_EXIT_MMIO_READ, 4, 0);
+	assert_int_equal(shim_vcpu_run(&vcpu), -EFAULT);
+	answer_mmio(0x11000, MV_EXIT_MMIO_READ | MV_EXIT_MMIO_WRITE, 0, 0);
+	assert_int_equal(shim_vcpu_run(&vcpu), 0);
+	assert_int_equal(run->exit_reason, KVM_EXIT_INTERNAL_ERROR);
+}
+
+/* The slot came behind the exit: a read starts over, a write is not lost. */
+static void mmio_race(void **state)
+{
+	const struct kvm_userspace_memory_region region = { .guest_phys_addr = 0x10000,
+							    .memory_size = 2 * PAGE,
+							    .userspace_addr = 0x200000 };
+
+	(void)state;
+	assert_int_equal(shim_vm_set_memory(&vm, &region), 0);
+	answer_mmio(0x10008, MV_EXIT_MMIO_READ, 4, 0);
+	hv.run = access_then_hlt;
+	assert_int_equal(shim_vcpu_run(&vcpu), 0);
+	assert_int_equal(run->exit_reason, KVM_EXIT_HLT);
+	assert_int_equal(last.in_bytes, 0);
+	answer_mmio(0x10008, MV_EXIT_MMIO_WRITE, 4, 5);
+	hv.run = access_then_hlt;
+	assert_int_equal(shim_vcpu_run(&vcpu), 0);
+	assert_int_equal(run->exit_reason, KVM_EXIT_MMIO);
+	assert_int_equal(run->mmio.is_write, 1);
 }
 
 static void mmio_write(void **state)
@@ -594,6 +663,8 @@ int main(void)
 		TEST(fail_entry),
 		TEST(unknown_exit),
 		TEST(mmio),
+		TEST(mmio_read_only),
+		TEST(mmio_race),
 		TEST(mmio_write),
 		TEST(mmio_read),
 		TEST(mmio_once_more),

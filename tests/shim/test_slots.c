@@ -61,7 +61,8 @@ static void refused(void **state)
 		int error;
 	} cases[] = {
 		{ { 1, KVM_MEM_LOG_DIRTY_PAGES, 0, PAGE, 0x10000 }, -EINVAL },
-		{ { 1, KVM_MEM_READONLY, 0, PAGE, 0x10000 }, -EINVAL },
+		{ { 0, KVM_MEM_READONLY, 0x100000, 16 * PAGE, 0x200000 }, -EINVAL },
+		{ { 0, KVM_MEM_READONLY, 0x200000, 16 * PAGE, 0x200000 }, -EINVAL },
 		{ { 1, 1U << 31, 0, PAGE, 0x10000 }, -EINVAL },
 		{ { 1, 0, 0, PAGE + 1, 0x10000 }, -EINVAL },
 		{ { 1, 0, 0x10, PAGE, 0x10000 }, -EINVAL },
@@ -95,6 +96,31 @@ static void refused(void **state)
 	assert_int_equal(hv.calls[FAKE_UNMAP], 0);
 	assert_int_equal(os.pinned, 16);
 	assert_int_equal(vm.slots.num, 1);
+}
+
+/* Shown without the right to write, but pinned as any other. */
+static void read_only(void **state)
+{
+	struct kvm_userspace_memory_region region = { 2, KVM_MEM_READONLY, 0x1000, 2 * PAGE,
+						      0x200000 };
+
+	(void)state;
+	assert_int_equal(shim_vm_set_memory(&vm, &region), 0);
+	assert_int_equal(hv.num_map, 1);
+	assert_int_equal(hv.map[0].flags & MV_MAP_FLAG_WRITE_ACCESS, 0);
+	assert_true(hv.map[0].flags & MV_MAP_FLAG_EXECUTE_ACCESS);
+	assert_int_equal(shim_vm_set_memory(&vm, &region), 0);
+	region.guest_phys_addr = 0x8000;
+	assert_int_equal(shim_vm_set_memory(&vm, &region), 0);
+	assert_int_equal(hv.num_map, 1);
+	assert_int_equal(hv.map[0].dst, 0x8000);
+	assert_int_equal(hv.map[0].flags & MV_MAP_FLAG_WRITE_ACCESS, 0);
+	region.flags = 0;
+	assert_int_equal(shim_vm_set_memory(&vm, &region), -EINVAL);
+	region.memory_size = 0;
+	assert_int_equal(shim_vm_set_memory(&vm, &region), 0);
+	assert_int_equal(hv.num_map, 0);
+	assert_int_equal(os.dirtied, 2);
 }
 
 static void last_page_and_last_slot(void **state)
@@ -218,9 +244,16 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(create_and_delete),	  TEST(refused),    TEST(last_page_and_last_slot),
-		TEST(same_again_changes_nothing), TEST(move),	    TEST(move_fails_and_is_undone),
-		TEST(overlaps_in_any_order),	  TEST(many_slots), TEST(out_of_memory_anywhere),
+		TEST(create_and_delete),
+		TEST(refused),
+		TEST(last_page_and_last_slot),
+		TEST(read_only),
+		TEST(same_again_changes_nothing),
+		TEST(move),
+		TEST(move_fails_and_is_undone),
+		TEST(overlaps_in_any_order),
+		TEST(many_slots),
+		TEST(out_of_memory_anywhere),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
