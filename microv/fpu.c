@@ -7,8 +7,8 @@
 #define FCW_INIT 0x37F
 #define MXCSR_INIT 0x1F80
 #define XSTATE_LEGACY (XCR0_X87 | XCR0_SSE)
-/* What MXCSR belongs to: APM vol. 2, 11.5.9. */
-#define XSTATE_MXCSR (XCR0_SSE | XCR0_AVX)
+/* What brings MXCSR, as in KVM. */
+#define XSTATE_MXCSR (XCR0_X87 | XCR0_SSE | XCR0_AVX)
 #define XSTATE_HEADER_BYTES 64
 
 static int have_xsave(void)
@@ -66,10 +66,12 @@ void fpu_read(const struct vs *vs, struct mv_xsave_t *x)
 	if (!have_xsave())
 		all.xstate_bv = XSTATE_LEGACY;
 	all.xstate_bv &= cpuid_xcr0(vs) | XSTATE_LEGACY;
+	/* XSAVE stores it whatever it says of SSE. */
+	if (all.mxcsr != MXCSR_INIT && !(all.xstate_bv & (XCR0_SSE | XCR0_AVX)))
+		all.xstate_bv |= XCR0_SSE;
 	copy_components(x, &all);
 }
 
-/* Without SSE and AVX x87 brings MXCSR, as it does in KVM. */
 int fpu_write(const struct vs *vs, const struct mv_xsave_t *x)
 {
 	struct mv_xsave_t all;
@@ -77,8 +79,6 @@ int fpu_write(const struct vs *vs, const struct mv_xsave_t *x)
 	if (x->xstate_bv & ~(xcr0_guest() | XSTATE_LEGACY))
 		return -1;
 	copy_components(&all, x);
-	if (x->xstate_bv & XCR0_X87)
-		all.mxcsr = x->mxcsr;
 	if (!have_xsave())
 		all.xstate_bv = 0;
 	return copy_state(vs, &all, 1) ? -1 : 0;

@@ -6,6 +6,7 @@
  */
 #include "exit.h"
 #include "run.h"
+#include "vector.h"
 
 _Static_assert(EMU_READ == (int)WALK_READ && EMU_WRITE == (int)WALK_WRITE, "");
 _Static_assert(EMU_EXEC == (int)WALK_EXEC && EMU_USER == (int)WALK_USER, "");
@@ -61,12 +62,27 @@ static int op_cmpxchg(struct emu *e, uint64_t gpa, const void *old, const void *
 	return ret < 0 ? EMU_NOT_MEMORY : ret ? EMU_RETRY : EMU_OK;
 }
 
-/* The vector registers aren't in the state page, so instructions that use them aren't emulated. */
+static void op_vector_get(struct emu *e, unsigned int n, uint8_t value[32])
+{
+	struct run *r = e->context;
+
+	vector_get(r->vectors, &r->vs, n, value);
+}
+
+static void op_vector_set(struct emu *e, unsigned int n, const uint8_t value[32])
+{
+	struct run *r = e->context;
+
+	vector_set(r->vectors, &r->vs, n, value);
+}
+
 static const struct emu_ops ops = {
 	.translate = op_translate,
 	.load = op_load,
 	.store = op_store,
 	.cmpxchg = op_cmpxchg,
+	.vector_get = op_vector_get,
+	.vector_set = op_vector_set,
 };
 
 static void emu_fill(struct emu *e, struct run *r)
@@ -240,8 +256,13 @@ static void unhandled(struct run *r, const struct emu *e)
 
 static void step(struct run *r, struct emu *e)
 {
+	struct vectors vectors;
+
+	vectors.loaded = vectors.dirty = 0;
+	r->vectors = &vectors;
 	switch (emu_step(e)) {
 	case EMU_OK:
+		vector_commit(&vectors, &r->vs);
 		emulated(r, e);
 		break;
 	case EMU_FAULT:

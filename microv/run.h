@@ -5,6 +5,8 @@
 
 #include "insn.h"
 
+struct vectors;
+
 /* A guest that runs, while one of its exits is served. */
 struct run {
 	struct call *c;
@@ -12,6 +14,7 @@ struct run {
 	int done; /* leave the guest: `status` answers root */
 	int window; /* leave it when it can take an interrupt */
 	mv_status_t status;
+	struct vectors *vectors; /* while an instruction is emulated (mmio.c) */
 };
 
 /* Leaves the guest: SUCCESS, and an exit that root must serve. */

@@ -3,7 +3,7 @@
  * KVM_EXIT_MMIO: which accesses an instruction makes, in which order and of which size, what
  * becomes of the data, and when the instruction is complete.
  */
-#include "kvmtest.h"
+#include "mmio.h"
 
 GUEST(moves_16);
 GUEST(moves_32);
@@ -18,54 +18,12 @@ GUEST(one_read);
 GUEST(one_write);
 GUEST(fault_order);
 
-#define DEVICE 0xd0000000UL
 #define FLAGS 0x8c5 /* OF, SF, ZF, PF, CF: AF isn't always defined */
 #define OF 0x800
 #define SF 0x80
 #define ZF 0x40
 #define PF 0x4
 #define CF 0x1
-
-struct access {
-	uint64_t addr;
-	uint8_t len;
-	bool write;
-	uint64_t value; /* that the guest writes, or reads */
-};
-
-/* The next exit must be this access; a read gets its value. */
-static void serve(const struct kt_vcpu *vcpu, const struct access *a)
-{
-	struct kvm_run *run = vcpu->run;
-	uint64_t value = 0;
-
-	RUN(vcpu, KVM_EXIT_MMIO);
-	CHECK_EQ(run->mmio.phys_addr, a->addr);
-	CHECK_EQ(run->mmio.is_write, a->write);
-	REQUIRE(run->mmio.len == a->len);
-	if (a->write) {
-		memcpy(&value, run->mmio.data, a->len);
-		CHECK_EQ(value, a->value);
-		/* What the user leaves there must not matter; nor, below, more than the size. */
-		memset(run->mmio.data, 0xee, sizeof(run->mmio.data));
-		return;
-	}
-	memset(run->mmio.data, 0xee, sizeof(run->mmio.data));
-	memcpy(run->mmio.data, &a->value, a->len);
-}
-
-static void serve_all(const struct kt_vcpu *vcpu, const struct access *a, unsigned int count)
-{
-	for (unsigned int i = 0; i < count; i++) {
-		kt_context("access %u", i);
-		serve(vcpu, &a[i]);
-	}
-	kt_context("after the last access");
-	RUN(vcpu, KVM_EXIT_HLT);
-}
-
-#define W(offset, len, value) { DEVICE + (offset), len, true, value }
-#define R(offset, len, value) { DEVICE + (offset), len, false, value }
 
 static const struct access moves[] = {
 	W(0x10, 1, 0x88),	W(0x12, 2, 0x7788), W(0x14, 4, 0x55667788), R(0x20, 1, 0xa1),

@@ -79,11 +79,16 @@ static void missing_is_initial(void **state)
 	(void)state;
 	fill(fake_fpu(id), 0x22);
 	fake_fpu(id)->xstate_bv = XCR0_X87;
+	fake_fpu(id)->mxcsr = 0x1F80;
 	assert_int_equal(HC(0, VS, XSAVE_GET_ALL, id, 0, 0), SUCCESS);
 	assert_int_equal(page->fcw, 0x2222);
 	assert_int_equal(page->mxcsr, 0x1F80);
 	assert_true(is(page->xmm, 0, sizeof(page->xmm)));
 	assert_true(is(page->extended, 0, sizeof(page->extended)));
+	fake_fpu(id)->mxcsr = 0x3F80; /* which is more than the initial SSE state */
+	assert_int_equal(HC(0, VS, XSAVE_GET_ALL, id, 0, 0), SUCCESS);
+	assert_int_equal(page->mxcsr, 0x3F80);
+	assert_int_equal(page->xstate_bv, LEGACY);
 	fake_fpu(id)->xstate_bv = XCR0_SSE;
 	assert_int_equal(HC(0, VS, XSAVE_GET_ALL, id, 0, 0), SUCCESS);
 	assert_int_equal(page->fcw, 0x37F);
@@ -92,6 +97,7 @@ static void missing_is_initial(void **state)
 	assert_true(is(page->st, 0, sizeof(page->st)));
 	assert_true(is(page->xmm, 0x22, sizeof(page->xmm)));
 	fake_fpu(id)->xstate_bv = 0;
+	fake_fpu(id)->mxcsr = 0x1F80;
 	assert_int_equal(HC(0, VS, FPU_GET_ALL, id, 0, 0), SUCCESS);
 	assert_int_equal(page->fcw, 0x37F);
 	assert_int_equal(page->mxcsr, 0x1F80);

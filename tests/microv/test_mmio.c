@@ -201,10 +201,67 @@ static void not_emulated(void **state)
 	assert_int_equal(mmio->insn_bytes, 15);
 	assert_memory_equal(mmio->insn, "\xDD\x03\x90", 3);
 	assert_int_equal(st->rip, CODE);
+}
+
+/* The FPU state is written back when the instruction is complete, and only then. */
+static void vector_load(void **state)
+{
+	struct mv_xsave_t *x = fake_fpu(id);
+
+	(void)state;
+	x->xstate_bv = 1; /* x87 */
+	x->fcw = 0x27F;
+	x->mxcsr = 0x1F80;
 	st->cr4 |= 1 << 9; /* OSFXSR */
 	st->dirty |= MK_G_CR;
-	ACCESS("\x0F\x10\x03"); /* movups xmm0, [rbx]: its registers aren't at hand */
-	assert_access(MV_EXIT_MMIO_READ, DEVICE_GPA + 0x10, 0, 0);
+	ACCESS("\x0F\x10\x0B"); /* movups xmm1, [rbx] */
+	assert_access(MV_EXIT_MMIO_READ, DEVICE_GPA + 0x10, 8, 0);
+	assert_int_equal(complete("12345678", 8), SUCCESS);
+	assert_access(MV_EXIT_MMIO_READ, DEVICE_GPA + 0x18, 8, 0);
+	assert_int_equal(x->xstate_bv, 1);
+	assert_complete("abcdefgh", 8);
+	assert_int_equal(x->xstate_bv, 3);
+	assert_memory_equal(x->xmm[1], "12345678abcdefgh", 16);
+	assert_int_equal(x->xmm[0][0], 0);
+	assert_int_equal(x->fcw, 0x27F);
+}
+
+static void vector_store(void **state)
+{
+	struct mv_xsave_t *x = fake_fpu(id);
+
+	(void)state;
+	x->xstate_bv = 2;
+	memcpy(x->xmm[1], "12345678abcdefgh", 16);
+	st->cr4 |= 1 << 9;
+	st->dirty |= MK_G_CR;
+	ACCESS("\x0F\x11\x0B"); /* movups [rbx], xmm1 */
+	assert_access(MV_EXIT_MMIO_WRITE, DEVICE_GPA + 0x10, 8, 0x3837363534333231);
+	assert_int_equal(complete(NULL, 0), SUCCESS);
+	assert_access(MV_EXIT_MMIO_WRITE, DEVICE_GPA + 0x18, 8, 0x6867666564636261);
+	assert_complete(NULL, 0);
+}
+
+/* The registers stay where they are while the top of the stack moves. */
+static void mmx_load(void **state)
+{
+	struct mv_xsave_t *x = fake_fpu(id);
+
+	(void)state;
+	x->xstate_bv = 1;
+	x->fsw = 3 << 11;
+	x->ftw = 0x08;
+	x->mxcsr = 0x1F80;
+	x->st[0][0] = 3; /* register 3 */
+	x->st[6][0] = 1;
+	ACCESS("\x0F\x6F\x13"); /* movq mm2, [rbx] */
+	assert_complete("12345678", 8);
+	assert_int_equal(x->fsw, 0);
+	assert_int_equal(x->ftw, 0xFF);
+	assert_int_equal(x->st[3][0], 3);
+	assert_int_equal(x->st[1][0], 1);
+	assert_memory_equal(x->st[2], "12345678\xFF\xFF", 10);
+	assert_int_equal(x->st[3][8], 0);
 }
 
 static void not_emulated_for_a_process(void **state)
@@ -270,6 +327,9 @@ int main(void)
 		cmocka_unit_test_setup(memory_after_all, setup),
 		cmocka_unit_test_setup(page_fault, setup),
 		cmocka_unit_test_setup(not_emulated, setup),
+		cmocka_unit_test_setup(vector_load, setup),
+		cmocka_unit_test_setup(vector_store, setup),
+		cmocka_unit_test_setup(mmx_load, setup),
 		cmocka_unit_test_setup(not_emulated_for_a_process, setup),
 		cmocka_unit_test_setup(event_delivery, setup),
 		cmocka_unit_test_setup(single_step, setup),
