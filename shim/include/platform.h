@@ -77,6 +77,23 @@ void platform_retry_wait(unsigned int attempt);
 void platform_vm_lock(void *os);
 void platform_vm_unlock(void *os);
 
+/*
+ * Readers of what is replaced as a whole (see shim.h). Between lock and unlock nothing sleeps;
+ * platform_read_wait() returns when all who were between them have left, and may sleep.
+ */
+void platform_read_lock(void);
+void platform_read_unlock(void);
+void platform_read_wait(void);
+/* A lock of a VM's ring of coalesced writes. Nothing sleeps under it. */
+void platform_ring_lock(void *os);
+void platform_ring_unlock(void *os);
+
+/* A reference of the caller's eventfd: 0, or -errno: there is none with that descriptor. */
+int platform_eventfd_get(int fd, void **eventfd);
+void platform_eventfd_put(void *eventfd);
+/* Adds 1 to it. Doesn't sleep. */
+void platform_eventfd_signal(void *eventfd);
+
 void platform_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
 uint32_t platform_cpu(void);
 uint32_t platform_online_cpus(void);

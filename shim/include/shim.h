@@ -9,6 +9,11 @@
  *              shim_vcpu_create(); shim/src takes it itself only in platform_vm_lock().
  * A VM is destroyed when nothing refers to it any more, so that needs no lock.
  *
+ * shim_vm.bus is read by vCPUs that run without a lock, between platform_read_lock() and
+ * platform_read_unlock(). It is never changed, only replaced, under the VM lock; the old one is
+ * freed after platform_read_wait(). platform_ring_lock() is taken inside of that by who writes
+ * to the ring, and by nobody else.
+ *
  * All functions return 0 (or what the ioctl returns) or -errno as KVM does.
  */
 #ifndef SHIM_H
@@ -21,8 +26,9 @@
 /* What others may write at any time is read once. */
 #define LOAD(x) __atomic_load_n(&(x), __ATOMIC_RELAXED)
 
-/* Pages of a vCPU's mapping: kvm_run, port data, and (unused, zero) the coalesced ring. */
+/* Pages of a vCPU's mapping: kvm_run, port data, and the VM's ring of coalesced writes. */
 #define SHIM_RUN_PAGES 3U
+#define SHIM_RING_PAGE 2U
 #define SHIM_RUN_BYTES (SHIM_RUN_PAGES * MV_PAGE_SIZE)
 #define SHIM_PIO_OFFSET MV_PAGE_SIZE
 
@@ -74,6 +80,7 @@ struct pool {
 };
 
 struct shim_vcpu;
+struct bus_table;
 
 /* What KVM_ENABLE_CAP and the like chose for a VM. */
 struct vm_caps {
@@ -92,6 +99,9 @@ struct shim_vm {
 	struct shim_vcpu *vcpus[SHIM_MAX_VCPUS];
 	uint32_t num_vcpus;
 	struct vm_caps caps;
+	struct bus_table
+		*bus; /* NULL: empty; see bus.c and, for its locking, the top of this file */
+	struct kvm_coalesced_mmio_ring *ring; /* a page that the user may write at any time */
 	uint32_t tsc_khz; /* of vCPUs to come; 0: as the CPUs' */
 };
 
@@ -140,7 +150,7 @@ struct shim_vcpu {
 	struct shim_vm *vm;
 	uint32_t id;
 	uint16_t vpid, vsid;
-	struct kvm_run *run; /* SHIM_RUN_BYTES that the user may write at any time */
+	struct kvm_run *run; /* SHIM_RING_PAGE pages that the user may write at any time */
 	struct vcpu_io io;
 	uint64_t cr8, apic_base; /* as last seen or set */
 	uint32_t phys_bits; /* of its CPUID; 0: it has none */
@@ -185,6 +195,7 @@ uint32_t shim_msr_feature_list(uint32_t *indices);
 /* KVM_GET_MSRS of the system: how many entries from the first on were got. */
 int shim_get_msr_features(struct kvm_msr_entry *entries, uint32_t count);
 
+/* vm->ring is set by the caller; the rest is zero. */
 int shim_vm_create(struct shim_vm *vm, void *os);
 /* Frees all that the VM has; its vCPUs must be unused. */
 void shim_vm_destroy(struct shim_vm *vm);
@@ -192,6 +203,9 @@ void shim_vm_destroy(struct shim_vm *vm);
 void shim_vm_get_stats(const struct shim_vm *vm, struct shim_stats_image *image);
 void shim_vcpu_get_stats(const struct shim_vcpu *vcpu, struct shim_stats_image *image);
 int shim_vm_set_memory(struct shim_vm *vm, const struct kvm_userspace_memory_region *region);
+int shim_vm_ioeventfd(struct shim_vm *vm, const struct kvm_ioeventfd *args);
+/* KVM_REGISTER_COALESCED_MMIO, or with add false KVM_UNREGISTER_COALESCED_MMIO. */
+int shim_vm_coalesce(struct shim_vm *vm, const struct kvm_coalesced_mmio_zone *zone, bool add);
 int shim_vm_enable_cap(struct shim_vm *vm, const struct kvm_enable_cap *cap);
 int shim_vm_set_tss_addr(struct shim_vm *vm, uint64_t addr);
 int shim_vm_set_identity_map_addr(struct shim_vm *vm, uint64_t addr);

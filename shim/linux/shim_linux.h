@@ -13,12 +13,14 @@
 #include <linux/mutex.h>
 #include <linux/refcount.h>
 #include <linux/signal_types.h>
+#include <linux/spinlock.h>
 #include <shim.h>
 
 struct vm_file {
 	struct shim_vm vm;
 	refcount_t users;
 	struct mutex lock; /* the VM lock of shim.h */
+	spinlock_t ring_lock; /* platform_ring_lock() */
 	struct mm_struct *mm; /* whose memory the slots are; only it may use the descriptors */
 };
 
@@ -53,6 +55,10 @@ long vm_set_identity_map_addr(struct vm_file *vm, const __u64 __user *arg);
 long vm_set_number(struct vm_file *vm, unsigned long arg,
 		   int (*set)(struct shim_vm *vm, uint64_t number));
 long vm_set_gsi_routing(const struct kvm_irq_routing __user *arg);
+
+/* bus.c: ioctls of a VM. */
+long vm_ioeventfd(struct vm_file *vm, const struct kvm_ioeventfd __user *arg);
+long vm_coalesce(struct vm_file *vm, const struct kvm_coalesced_mmio_zone __user *arg, bool add);
 
 /* vcpu_state.c: ioctls of a vCPU, under its lock. */
 long vcpu_get_sregs2(struct shim_vcpu *vcpu, struct kvm_sregs2 __user *arg);

@@ -256,7 +256,10 @@ static vm_fault_t vcpu_fault(struct vm_fault *vmf)
 
 	if (vmf->pgoff >= SHIM_RUN_PAGES)
 		return VM_FAULT_SIGBUS;
-	vmf->page = vmalloc_to_page((char *)vcpu->vcpu.run + (vmf->pgoff << PAGE_SHIFT));
+	if (vmf->pgoff == SHIM_RING_PAGE)
+		vmf->page = virt_to_page(vcpu->vm->vm.ring);
+	else
+		vmf->page = vmalloc_to_page((char *)vcpu->vcpu.run + (vmf->pgoff << PAGE_SHIFT));
 	get_page(vmf->page);
 	return 0;
 }
@@ -306,7 +309,7 @@ static struct vcpu_file *vcpu_alloc(struct vm_file *vm)
 		return NULL;
 	vcpu->vm = vm;
 	mutex_init(&vcpu->lock);
-	vcpu->vcpu.run = vmalloc_user(SHIM_RUN_BYTES);
+	vcpu->vcpu.run = vmalloc_user(SHIM_RING_PAGE * PAGE_SIZE);
 	if (!vcpu->vcpu.run) {
 		vcpu_free(vcpu);
 		return NULL;

@@ -21,6 +21,14 @@ void platform_vm_unlock(void *os)
 	mutex_unlock(&((struct vm_file *)os)->lock);
 }
 
+static void vm_free(struct vm_file *vm)
+{
+	free_page((unsigned long)vm->vm.ring);
+	mmdrop(vm->mm);
+	mutex_destroy(&vm->lock);
+	kvfree(vm);
+}
+
 void vm_put(struct vm_file *vm)
 {
 	u32 i;
@@ -30,9 +38,7 @@ void vm_put(struct vm_file *vm)
 	shim_vm_destroy(&vm->vm);
 	for (i = 0; i < vm->vm.num_vcpus; i++)
 		vcpu_free(container_of(vm->vm.vcpus[i], struct vcpu_file, vcpu));
-	mmdrop(vm->mm);
-	mutex_destroy(&vm->lock);
-	kvfree(vm);
+	vm_free(vm);
 }
 
 static int vm_release(struct inode *inode, struct file *file)
@@ -88,6 +94,12 @@ static long vm_ioctl(struct file *file, unsigned int ioctl, unsigned long arg)
 		return vcpu_create(vm, arg);
 	case KVM_SET_USER_MEMORY_REGION:
 		return vm_set_memory(vm, (const void __user *)arg);
+	case KVM_IOEVENTFD:
+		return vm_ioeventfd(vm, (const void __user *)arg);
+	case KVM_REGISTER_COALESCED_MMIO:
+	case KVM_UNREGISTER_COALESCED_MMIO:
+		return vm_coalesce(vm, (const void __user *)arg,
+				   ioctl == KVM_REGISTER_COALESCED_MMIO);
 	case KVM_ENABLE_CAP:
 		return vm_enable_cap(vm, (const void __user *)arg);
 	case KVM_SET_TSS_ADDR:
@@ -119,19 +131,21 @@ static const struct file_operations vm_fops = {
 static struct vm_file *vm_alloc(void)
 {
 	struct vm_file *vm = kvzalloc(sizeof(*vm), GFP_KERNEL_ACCOUNT);
-	int ret;
+	int ret = -ENOMEM;
 
 	if (!vm)
 		return ERR_PTR(-ENOMEM);
 	refcount_set(&vm->users, 1);
 	mutex_init(&vm->lock);
+	spin_lock_init(&vm->ring_lock);
 	vm->mm = current->mm;
 	mmgrab(vm->mm);
-	ret = shim_vm_create(&vm->vm, vm);
+	vm->vm.ring = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	if (vm->vm.ring)
+		ret = shim_vm_create(&vm->vm, vm);
 	if (!ret)
 		return vm;
-	mmdrop(vm->mm);
-	kvfree(vm);
+	vm_free(vm);
 	return ERR_PTR(ret);
 }
 

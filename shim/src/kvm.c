@@ -63,6 +63,11 @@ long shim_check_extension(uint64_t extension)
 	case KVM_CAP_SET_BOOT_CPU_ID:
 	case KVM_CAP_SREGS2:
 	case KVM_CAP_ENABLE_CAP_VM:
+	case KVM_CAP_ENABLE_CAP:
+	case KVM_CAP_IOEVENTFD:
+	case KVM_CAP_IOEVENTFD_NO_LENGTH:
+	case KVM_CAP_IOEVENTFD_ANY_LENGTH:
+	case KVM_CAP_COALESCED_PIO:
 	case KVM_CAP_EXCEPTION_PAYLOAD:
 	case KVM_CAP_X86_TRIPLE_FAULT_EVENT:
 	case KVM_CAP_TSC_DEADLINE_TIMER: /* of an APIC in the kernel: no VM has one */
@@ -72,6 +77,8 @@ long shim_check_extension(uint64_t extension)
 		return 1;
 	case KVM_CAP_IRQ_ROUTING: /* likewise; QEMU wants to see it, though it doesn't use it */
 		return SHIM_MAX_IRQ_ROUTES;
+	case KVM_CAP_COALESCED_MMIO:
+		return SHIM_RING_PAGE;
 	case KVM_CAP_MCE:
 		return SHIM_MCE_BANKS;
 	case KVM_CAP_ADJUST_CLOCK:

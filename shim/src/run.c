@@ -6,6 +6,7 @@
  * it: of a pending read only the data is read there, and what it belongs to is in vcpu->io.
  */
 #include "clock.h"
+#include "bus.h"
 #include "events.h"
 #include "memory.h"
 #include "slots.h"
@@ -27,6 +28,7 @@ struct vcpu_exit {
 	union {
 		struct {
 			uint64_t port, reps, type;
+			uint64_t data; /* of the first element of an OUT */
 			uint32_t size; /* bytes */
 		} io;
 		struct {
@@ -73,11 +75,13 @@ static bool io_copy(const struct shim_vcpu *vcpu, const struct mv_exit_io_t *io,
 	if (io->size > mv_bit_size_t_32 || !io->reps ||
 	    io->reps > MV_EXIT_IO_MAX_BYTES / exit->io.size)
 		return false;
-	if (exit->io.type & MV_EXIT_IO_OUT)
-		memcpy(pio_page(vcpu),
-		       exit->io.type & MV_EXIT_IO_STRING ? io->out : (const uint8_t *)&io->data,
-		       exit->io.type & MV_EXIT_IO_STRING ? exit->io.reps * exit->io.size
-							 : exit->io.size);
+	if (exit->io.type & MV_EXIT_IO_OUT) {
+		const bool string = exit->io.type & MV_EXIT_IO_STRING;
+		const uint8_t *out = string ? io->out : (const uint8_t *)&io->data;
+
+		memcpy(pio_page(vcpu), out, string ? exit->io.reps * exit->io.size : exit->io.size);
+		memcpy(&exit->io.data, out, exit->io.size);
+	}
 	return true;
 }
 
@@ -194,20 +198,24 @@ static int exit_hlt(struct shim_vcpu *vcpu, const struct vcpu_exit *exit)
 	}
 }
 
+/* Each element of an OUTS comes alone, so that the bus sees it like an OUT. */
 static int exit_io(struct shim_vcpu *vcpu, const struct vcpu_exit *exit)
 {
 	const bool out = exit->io.type & MV_EXIT_IO_OUT;
 	struct kvm_run *run = vcpu->run;
 
 	count(vcpu, SHIM_STAT_IO_EXITS);
+	vcpu->io.pending = true;
+	vcpu->io.in_bytes = out ? 0 : (uint32_t)exit->io.reps * exit->io.size;
+	if (out && exit->io.reps == 1 &&
+	    bus_write(vcpu->vm, BUS_PIO, exit->io.port, exit->io.size, exit->io.data))
+		return 1;
 	run->exit_reason = KVM_EXIT_IO;
 	run->io.direction = out ? KVM_EXIT_IO_OUT : KVM_EXIT_IO_IN;
 	run->io.size = (uint8_t)exit->io.size;
 	run->io.port = (uint16_t)exit->io.port;
 	run->io.count = (uint32_t)exit->io.reps;
 	run->io.data_offset = SHIM_PIO_OFFSET;
-	vcpu->io.pending = true;
-	vcpu->io.in_bytes = out ? 0 : (uint32_t)exit->io.reps * exit->io.size;
 	return 0;
 }
 
@@ -234,6 +242,12 @@ static int exit_device(struct shim_vcpu *vcpu, const struct vcpu_exit *exit)
 	const bool write = exit->mmio.flags & MV_EXIT_MMIO_WRITE;
 	struct kvm_run *run = vcpu->run;
 
+	vcpu->io.pending = true;
+	vcpu->io.mmio = true;
+	vcpu->io.in_bytes = write ? 0 : (uint32_t)exit->mmio.size;
+	if (write && bus_write(vcpu->vm, BUS_MMIO, exit->mmio.gpa, (uint32_t)exit->mmio.size,
+			       exit->mmio.data))
+		return 1;
 	count(vcpu, SHIM_STAT_MMIO_EXITS);
 	run->exit_reason = KVM_EXIT_MMIO;
 	run->mmio.phys_addr = exit->mmio.gpa;
@@ -241,9 +255,6 @@ static int exit_device(struct shim_vcpu *vcpu, const struct vcpu_exit *exit)
 	run->mmio.is_write = write;
 	if (write)
 		memcpy(run->mmio.data, &exit->mmio.data, sizeof(run->mmio.data));
-	vcpu->io.pending = true;
-	vcpu->io.mmio = true;
-	vcpu->io.in_bytes = write ? 0 : (uint32_t)exit->mmio.size;
 	return 0;
 }
 
@@ -323,13 +334,15 @@ static int complete(struct shim_vcpu *vcpu, uint64_t cr8, struct vcpu_exit *exit
 {
 	int ret;
 
-	if (!vcpu->io.pending && cr8 == vcpu->cr8)
-		return 0;
-	ret = enter(vcpu, cr8, MV_RUN_FLAG_COMPLETE_ONLY, exit);
-	if (ret)
-		return ret;
-	ret = exit_translate(vcpu, exit);
-	return ret < 0 ? ret : !ret;
+	while (vcpu->io.pending || cr8 != vcpu->cr8) {
+		ret = enter(vcpu, cr8, MV_RUN_FLAG_COMPLETE_ONLY, exit);
+		if (ret)
+			return ret;
+		ret = exit_translate(vcpu, exit);
+		if (ret <= 0)
+			return ret < 0 ? ret : 1;
+	}
+	return 0;
 }
 
 static uint64_t window_wanted(const struct shim_vcpu *vcpu)

@@ -3,6 +3,7 @@
  * VMs and their vCPUs: making and destroying them. A vCPU lives as long as its VM, as in
  * KVM: its VP and VS are destroyed with the VM, and its ID stays taken.
  */
+#include "bus.h"
 #include "clock.h"
 #include "pool.h"
 #include "slots.h"
@@ -51,6 +52,7 @@ void shim_vm_destroy(struct shim_vm *vm)
 	mv_status_t status = MV_STATUS_SUCCESS;
 	uint32_t i;
 
+	bus_free(vm);
 	for (i = 0; i < vm->num_vcpus && status == MV_STATUS_SUCCESS; i++)
 		status = vcpu_destroy(vm->vcpus[i]);
 	if (status == MV_STATUS_SUCCESS)

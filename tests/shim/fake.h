@@ -21,6 +21,8 @@
 
 #define PAGE MV_PAGE_SIZE
 #define FAKE_MAX 4096
+/* Descriptors 0 to FAKE_EVENTFDS - 1 are eventfds; each even one is the same as the next. */
+#define FAKE_EVENTFDS 16
 
 /* What is at a page of user memory. */
 struct fake_page {
@@ -51,7 +53,10 @@ struct fake_os {
 	long pinned; /* outstanding pinned pages */
 	long dirtied; /* pages released as dirty */
 	unsigned int pings, waits, yields;
-	bool shared_held, irqs_off, vm_locked;
+	bool shared_held, irqs_off, vm_locked, reading, ring_locked;
+	unsigned int read_waits;
+	unsigned int eventfds[FAKE_EVENTFDS]; /* how often each was signalled */
+	long eventfd_refs;
 };
 
 struct fake_range {

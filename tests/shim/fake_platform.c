@@ -12,6 +12,10 @@ struct fake_os os;
 
 static uint8_t shared_page[MV_PAGE_SIZE] __attribute__((aligned(4096)));
 static uint64_t next_spa;
+static union {
+	struct kvm_coalesced_mmio_ring head;
+	uint8_t page[MV_PAGE_SIZE];
+} ring;
 
 void *fake_shared_page(void)
 {
@@ -36,7 +40,8 @@ int fake_teardown(void **state)
 	assert_int_equal(os.allocs, 0);
 	assert_int_equal(os.pages, 0);
 	assert_int_equal(os.pinned, 0);
-	assert_false(os.shared_held || os.irqs_off || os.vm_locked);
+	assert_int_equal(os.eventfd_refs, 0);
+	assert_false(os.shared_held || os.irqs_off || os.vm_locked || os.reading);
 	assert_int_equal(hv.vms + hv.vps + hv.vss, 0);
 	assert_int_equal(hv.num_map + hv.num_donated, 0);
 	assert_int_equal(shim_stats.vms, 0);
@@ -46,6 +51,8 @@ int fake_teardown(void **state)
 void fake_vm(struct shim_vm *vm, struct shim_vcpu *vcpu)
 {
 	memset(vm, 0, sizeof(*vm));
+	memset(&ring, 0, sizeof(ring));
+	vm->ring = &ring.head;
 	assert_int_equal(shim_vm_create(vm, &os), 0);
 	if (!vcpu)
 		return;
@@ -66,6 +73,7 @@ static void may_sleep(void)
 {
 	assert_false(os.shared_held);
 	assert_false(os.irqs_off);
+	assert_false(os.reading);
 }
 
 static bool fails_now(unsigned int *counter)
@@ -247,6 +255,60 @@ void platform_vm_unlock(void *vm_os)
 	assert_ptr_equal(vm_os, &os);
 	assert_true(os.vm_locked);
 	os.vm_locked = false;
+}
+
+void platform_read_lock(void)
+{
+	assert_false(os.reading);
+	os.reading = true;
+}
+
+void platform_read_unlock(void)
+{
+	assert_true(os.reading);
+	os.reading = false;
+}
+
+void platform_read_wait(void)
+{
+	may_sleep();
+	os.read_waits++;
+}
+
+void platform_ring_lock(void *vm_os)
+{
+	assert_ptr_equal(vm_os, &os);
+	assert_false(os.ring_locked);
+	os.ring_locked = true;
+}
+
+void platform_ring_unlock(void *vm_os)
+{
+	assert_ptr_equal(vm_os, &os);
+	assert_true(os.ring_locked);
+	os.ring_locked = false;
+}
+
+int platform_eventfd_get(int fd, void **eventfd)
+{
+	may_sleep();
+	if (fd < 0 || fd >= FAKE_EVENTFDS)
+		return -EBADF;
+	*eventfd = &os.eventfds[fd | 1];
+	os.eventfd_refs++;
+	return 0;
+}
+
+void platform_eventfd_put(void *eventfd)
+{
+	(void)eventfd;
+	may_sleep();
+	os.eventfd_refs--;
+}
+
+void platform_eventfd_signal(void *eventfd)
+{
+	++*(unsigned int *)eventfd;
 }
 
 void platform_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t out[4])

@@ -177,6 +177,45 @@ void platform_vm_unlock(void *os)
 	stack_os.vm_locked = false;
 }
 
+void platform_read_lock(void)
+{
+}
+
+void platform_read_unlock(void)
+{
+}
+
+void platform_read_wait(void)
+{
+}
+
+void platform_ring_lock(void *vm_os)
+{
+	(void)vm_os;
+}
+
+void platform_ring_unlock(void *vm_os)
+{
+	(void)vm_os;
+}
+
+int platform_eventfd_get(int fd, void **eventfd)
+{
+	(void)fd;
+	(void)eventfd;
+	return -EBADF;
+}
+
+void platform_eventfd_put(void *eventfd)
+{
+	(void)eventfd;
+}
+
+void platform_eventfd_signal(void *eventfd)
+{
+	(void)eventfd;
+}
+
 void platform_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t out[4])
 {
 	(void)subleaf;
