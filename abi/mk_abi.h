@@ -180,7 +180,8 @@ MV_ABI_SIZE(struct mk_event, 8);
 	X(20, MCE, "machine check while the guest ran")                                            \
 	X(21, UNKNOWN, "raw")                                                                      \
 	X(22, WINDOW, "the VS can take an interrupt now, as was asked for")                        \
-	X(23, IRET, "the VS is about to execute IRET, as was asked for")
+	X(23, IRET, "the VS is about to execute IRET, as was asked for")                           \
+	X(24, CR, "an access to a control register that isn't the VS's own to make: MOV, LMSW, SMSW, CLTS")
 
 #define MK_EXIT_ENUM(nr, NAME, doc) MK_EXIT_##NAME = nr,
 enum mk_exit_reason { MK_EXITS(MK_EXIT_ENUM) MK_EXIT_COUNT };

@@ -529,6 +529,7 @@ enum mv_exit_reason_t {
 	mv_exit_reason_t_interrupt = 6,
 	mv_exit_reason_t_nmi = 7,
 	mv_exit_reason_t_window = 0x100, /* OURS: see MV_RUN_FLAG_WINDOW */
+	mv_exit_reason_t_set_tpr = 0x101, /* OURS: the guest has lowered CR8 */
 };
 
 /* With EXIT_FAILURE: OURS, why the CPU refused the guest's state. */

@@ -24,6 +24,7 @@
 #define ECX7_OSPKE (1U << 4)
 #define XSAVEC (1U << 1)
 #define CR4_PKE (1ULL << 22)
+#define CR4_ALWAYS 0x7FFULL /* VME to OSXMMEXCPT: every CPU that can run us has them */
 #define APIC_BASE_ENABLE (1ULL << 11)
 #define PHYS_BITS_DEFAULT 36U /* of a CPU without a CPUID, as with KVM */
 #define XSAVE_LEGACY_BYTES 0x240U
@@ -347,6 +348,40 @@ unsigned int cpuid_phys_bits(const struct vs *vs)
 
 	e = top && top->eax >= 0x80000008 ? find(vs, 0x80000008, 0) : NULL;
 	return e ? e->eax & 0xFF : PHYS_BITS_DEFAULT;
+}
+
+/* Bits of CR4 that belong to a feature (APM vol. 2, 3.1.3). */
+static const struct {
+	uint8_t fun, reg, bit, cr4;
+} cr4_features[] = {
+	{ 1, CPUID_ECX, 17, 17 }, /* PCIDE */
+	{ 1, CPUID_ECX, 26, 18 }, /* OSXSAVE */
+	{ 7, CPUID_EBX, 0, 16 }, /* FSGSBASE */
+	{ 7, CPUID_EBX, 7, 20 }, /* SMEP */
+	{ 7, CPUID_EBX, 20, 21 }, /* SMAP */
+	{ 7, CPUID_ECX, 2, 11 }, /* UMIP */
+	{ 7, CPUID_ECX, 3, 22 }, /* PKE */
+	{ 7, CPUID_ECX, 16, 12 }, /* LA57 */
+};
+
+uint64_t cpuid_cr4(const struct vs *vs)
+{
+	uint64_t cr4 = CR4_ALWAYS;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(cr4_features); i++) {
+		struct mv_cdl_entry_t max = { .fun = cr4_features[i].fun };
+		const struct mv_cdl_entry_t *e = find(vs, max.fun, 0);
+		uint32_t value[4];
+
+		if (!e && own(vs)->count)
+			continue;
+		if (!e)
+			cpuid_supported(&max);
+		memcpy(value, e ? &e->eax : &max.eax, sizeof(value));
+		cr4 |= (uint64_t)(value[cr4_features[i].reg] >> cr4_features[i].bit & 1)
+		       << cr4_features[i].cr4;
+	}
+	return cr4;
 }
 
 uint64_t cpuid_xcr0(const struct vs *vs)

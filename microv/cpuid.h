@@ -32,6 +32,9 @@ unsigned int cpuid_list(struct vs *vs, struct mv_cdl_entry_t list[MV_CDL_MAX_ENT
 void cpuid_set_list(struct vs *vs, const struct mv_cdl_entry_t *list, unsigned int count);
 int cpuid_set(struct vs *vs, const struct mv_cdl_entry_t *e);
 
+/* The bits of CR4 that the VS may set; without a CPUID, those that any guest may. */
+uint64_t cpuid_cr4(const struct vs *vs);
+
 /* Physical address bits of the VS. */
 unsigned int cpuid_phys_bits(const struct vs *vs);
 

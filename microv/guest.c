@@ -190,6 +190,7 @@ static void (*const handlers[MK_EXIT_COUNT])(struct run *r) = {
 	[MK_EXIT_MCE] = guest_mce,
 	[MK_EXIT_WINDOW] = guest_window,
 	[MK_EXIT_IRET] = guest_iret,
+	[MK_EXIT_CR] = control_exit,
 };
 
 void guest_exit(struct run *r)

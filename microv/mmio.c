@@ -4,6 +4,7 @@
  * instruction, user space serves each access. What must wait for it is in struct mmio_state;
  * as in KVM, a read ends when the next run begins, and writes are told one by one.
  */
+#include "cpuid.h"
 #include "exit.h"
 #include "run.h"
 #include "vector.h"
@@ -100,7 +101,10 @@ static void emu_fill(struct emu *e, struct run *r)
 	e->gdtr = st->gdtr;
 	e->idtr = st->idtr;
 	e->cr0 = st->cr0;
+	e->cr2 = st->cr2;
+	e->cr3 = st->cr3;
 	e->cr4 = st->cr4;
+	e->cr8 = st->cr8;
 	e->efer = st->efer;
 	e->xcr0 = st->xcr0;
 	e->cpl = walk_cpl(&r->vs);
@@ -113,12 +117,22 @@ static void take_system(struct mk_state *st, const struct emu *e)
 	if (memcmp(&st->gdtr, &e->gdtr, sizeof(e->gdtr)) ||
 	    memcmp(&st->idtr, &e->idtr, sizeof(e->idtr)))
 		st->dirty |= MK_G_TABLE;
-	if (st->cr0 != e->cr0)
-		st->dirty |= MK_G_CR;
 	memcpy(st->seg, e->regs.seg, sizeof(st->seg));
 	st->gdtr = e->gdtr;
 	st->idtr = e->idtr;
+}
+
+static void take_control(struct mk_state *st, const struct emu *e)
+{
+	if (st->cr0 != e->cr0 || st->cr2 != e->cr2 || st->cr3 != e->cr3 || st->cr4 != e->cr4 ||
+	    st->cr8 != e->cr8)
+		st->dirty |= MK_G_CR;
 	st->cr0 = e->cr0;
+	st->cr2 = e->cr2;
+	st->cr3 = e->cr3;
+	st->cr4 = e->cr4;
+	st->cr8 = e->cr8;
+	st->efer = e->efer;
 }
 
 static void take_regs(struct run *r, const struct emu *e)
@@ -129,6 +143,7 @@ static void take_regs(struct run *r, const struct emu *e)
 	st->rip = e->regs.rip;
 	st->rflags = e->regs.rflags;
 	take_system(st, e);
+	take_control(st, e);
 }
 
 /* All of the exit but gpa and flags; of an access that isn't emulated. */
@@ -210,8 +225,12 @@ static void emulated(struct run *r, const struct emu *e)
 {
 	struct mmio_state *m = mmio_state(&r->vs);
 	int steps = !!(r->vs.st->rflags & RFLAGS_TF);
+	int lowers_tpr = e->cr8 < r->vs.st->cr8;
 
 	take_regs(r, e);
+	/* As in KVM, root looks whether an interrupt waits for that. */
+	if (lowers_tpr)
+		run_leave(r, mv_exit_reason_t_set_tpr);
 	r->vs.st->shadow = e->shadow;
 	if (steps && !e->shadow)
 		run_single_step(r);
@@ -293,16 +312,31 @@ static int is_emulated(struct run *r, const struct mk_exit *exit)
 	       !walk_gpa_copy(r->c->cpu, &r->vs, exit->addr, &byte, 1, 0);
 }
 
-void mmio_exit(struct run *r)
+void emulate_exit(struct run *r)
 {
 	struct emu e;
 
+	emu_fill(&e, r);
+	step(r, &e);
+}
+
+void control_exit(struct run *r)
+{
+	struct emu e;
+
+	emu_fill(&e, r);
+	e.cr4_allowed = cpuid_cr4(&r->vs);
+	e.gpa_reserved = ~0ULL << cpuid_phys_bits(&r->vs);
+	step(r, &e);
+}
+
+void mmio_exit(struct run *r)
+{
 	if (!is_emulated(r, &r->vs.st->exit)) {
 		leave_unhandled(r, NULL);
 		return;
 	}
-	emu_fill(&e, r);
-	step(r, &e);
+	emulate_exit(r);
 }
 
 uint32_t mmio_wanted(const struct vs *vs)

@@ -68,6 +68,13 @@ int event_waits(const struct mk_state *st);
 uint32_t io_wanted(const struct vs *vs);
 
 /*
+ * Serves an exit by emulating the instruction at RIP, whatever it is; or one that accesses a
+ * control register (mmio.c).
+ */
+void emulate_exit(struct run *r);
+void control_exit(struct run *r);
+
+/*
  * The same for an access that isn't to memory, or not allowed there: the instruction is
  * emulated. in_bytes 0 starts it over, where it waits (mmio.c).
  */

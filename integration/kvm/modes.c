@@ -349,35 +349,6 @@ static void control_registers(void)
 	check_attempts(list, KT_LEN(list));
 }
 
-/* QEMU's own emulation of a CPU, told by its hypervisor leaf. */
-static bool cpu_is_tcg(void)
-{
-	uint32_t eax = 0x40000000, ebx, ecx = 0, edx;
-
-	__asm__ volatile("cpuid" : "+a"(eax), "=b"(ebx), "+c"(ecx), "=d"(edx));
-	return ebx == 0x54474354 && ecx == 0x43544743 && edx == 0x47435447;
-}
-
-/*
- * A hypervisor may check these or leave them to the CPU; but TCG takes them all, as long as
- * they are not intercepted, and then nobody checks.
- */
-static void control_registers_refused(void)
-{
-	static const struct attempt list[] = {
-		ATTEMPT(cr0, 0x80000032, GP), /* PG without PE */
-		ATTEMPT(cr0, 0xa0000033, GP), /* NW without CD */
-		ATTEMPT(cr4, 0x600, GP), /* PAE off in long mode */
-		ATTEMPT(cr4, 0x8620, GP), /* bit 15 is reserved */
-		ATTEMPT(cr8, 16, GP),
-	};
-	struct kt_guest g = kt_guest(KT_LONG64, CODE(tsc));
-
-	if (exception_of(&g, list[0].code, list[0].rax, 0) == NONE && cpu_is_tcg())
-		kt_skip("not intercepted here, and TCG itself takes any value");
-	check_attempts(list, KT_LEN(list));
-}
-
 static void cr8_reaches_user(void)
 {
 	struct kt_guest g = kt_guest(KT_LONG64, CODE(tsc));
@@ -497,7 +468,6 @@ static const struct kt_test tests[] = {
 	{ "VMMCALL with an unknown number", vmmcall_from_guest },
 	{ "instructions that are harmless", harmless },
 	{ "control registers take what is valid", control_registers },
-	{ "control registers refuse what is not", control_registers_refused },
 	{ "CR8 is seen by the user", cr8_reaches_user },
 	{ "an unknown MSR gives #GP", unknown_msr },
 	{ "MSRs of bases and EFER", base_msrs },

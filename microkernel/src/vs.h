@@ -32,6 +32,7 @@ struct vs {
 	bool stepping;	 /* root: executes one instruction on the scratch page */
 	u64 step_flags;	 /* root: RFLAGS bits to put back after that */
 	u64 asid_generation;
+	u64 cr0_hidden;	/* CD and NW of CR0, which the CPU isn't told */
 	u32 clean;	/* the backend's: what the CPU may keep cached */
 };
 

@@ -61,8 +61,8 @@ static void intercept_guest(struct vmcb *v)
 {
 	/* #DB and #AC can recur for ever within one delivery; #MC is the host's. */
 	v->exceptions = BIT(1) | BIT(17) | BIT(18);
-	v->intercept1 = I1_INTR | I1_NMI | I1_RDPMC | I1_CPUID | I1_RSM | I1_INVD | I1_HLT |
-			I1_INVLPGA | I1_IOIO | I1_MSR | I1_SHUTDOWN;
+	v->intercept1 = I1_INTR | I1_NMI | I1_CR0_SEL | I1_RDPMC | I1_CPUID | I1_RSM | I1_INVD |
+			I1_HLT | I1_INVLPGA | I1_IOIO | I1_MSR | I1_SHUTDOWN;
 	v->intercept2 = VIRT_INSTRUCTIONS | I2_WBINVD | I2_MONITOR | I2_MWAIT | I2_MWAIT_ARMED |
 			I2_XSETBV;
 	v->dr_read = v->dr_write = 0xFFFF;

@@ -3,6 +3,8 @@
  * Registers between the neutral state page and the VMCB: commit before an entry, collect
  * after an exit, fetch on demand.
  */
+#include <asm/processor-flags.h>
+
 #include "backend.h"
 #include "svm.h"
 
@@ -27,9 +29,18 @@ static struct mk_seg neutral_seg(struct vmcb_seg s)
 	return (struct mk_seg){ s.selector, svm_attrib(s.attrib), s.limit, s.base };
 }
 
-static void commit_cr(struct vmcb *v, const struct mk_state *s)
+/*
+ * A guest that turns its cache off would only slow down the machine: CD and NW stay out of the
+ * CPU, and whoever looks at CR0 then is shown them by ring 3. What the TLB knows is of no use
+ * after a change (APM vol. 2, 5.5.3): a new ASID has nothing there.
+ */
+static void commit_cr(struct vs *vs, struct vmcb *v, const struct mk_state *s)
 {
-	v->cr0 = s->cr0;
+	vs->cr0_hidden = is_root(vs) ? 0 : s->cr0 & (X86_CR0_CD | X86_CR0_NW);
+	v->cr_read = vs->cr0_hidden ? BIT(0) : 0;
+	v->cr_write = is_root(vs) ? 0 : v->cr_read | BIT(4) | BIT(8);
+	vs->asid_generation = 0;
+	v->cr0 = s->cr0 & ~vs->cr0_hidden;
 	v->cr2 = s->cr2;
 	v->cr3 = s->cr3;
 	v->cr4 = s->cr4;
@@ -81,7 +92,7 @@ static void commit_xcr0(struct vs *vs, u64 xcr0)
 static void commit_groups(struct vs *vs, struct vmcb *v, const struct mk_state *s, u32 dirty)
 {
 	if (dirty & MK_G_CR)
-		commit_cr(v, s);
+		commit_cr(vs, v, s);
 	if (dirty & MK_G_SEG)
 		commit_seg(v, s);
 	if (dirty & MK_G_TABLE) {
@@ -102,7 +113,7 @@ static void commit_groups(struct vs *vs, struct vmcb *v, const struct mk_state *
 
 static u32 clean_of(u32 dirty)
 {
-	return (dirty & MK_G_CR ? CLEAN_CR | CLEAN_CR2 | CLEAN_TPR : 0) |
+	return (dirty & MK_G_CR ? CLEAN_I | CLEAN_CR | CLEAN_CR2 | CLEAN_TPR : 0) |
 	       (dirty & MK_G_SEG ? CLEAN_SEG : 0) | (dirty & MK_G_TABLE ? CLEAN_DT : 0) |
 	       (dirty & MK_G_DR ? CLEAN_DR : 0) | (dirty & MK_G_MSR ? CLEAN_NP : 0) |
 	       (dirty & MK_G_TSC ? CLEAN_I : 0);
@@ -173,9 +184,9 @@ void svm_collect(struct vs *vs)
 	s->valid = MK_G_GPR | MK_G_TSC;
 }
 
-static void fetch_cr(struct mk_state *s, const struct vmcb *v)
+static void fetch_cr(const struct vs *vs, struct mk_state *s, const struct vmcb *v)
 {
-	s->cr0 = v->cr0;
+	s->cr0 = v->cr0 | vs->cr0_hidden;
 	s->cr2 = v->cr2;
 	s->cr3 = v->cr3;
 	s->cr4 = v->cr4;
@@ -214,7 +225,7 @@ void backend_fetch(struct vs *vs, u32 groups)
 	const struct cpu *cpu = cpu_this();
 
 	if (groups & MK_G_CR)
-		fetch_cr(s, v);
+		fetch_cr(vs, s, v);
 	if (groups & MK_G_SEG)
 		fetch_seg(s, v);
 	if (groups & MK_G_TABLE) {

@@ -89,6 +89,7 @@ MV_ABI_SIZE(struct vmcb, 0x1000);
 #define I1_INTR BIT(0)
 #define I1_NMI BIT(1)
 #define I1_VINTR BIT(4)
+#define I1_CR0_SEL BIT(5)
 #define I1_RDPMC BIT(15)
 #define I1_CPUID BIT(18)
 #define I1_RSM BIT(19)

@@ -112,6 +112,10 @@ static void convert_register(struct operand *o, ZydisRegister reg)
 		o->kind = OPERAND_SEG;
 		o->reg = seg_number(reg);
 		break;
+	case ZYDIS_REGCLASS_CONTROL:
+		o->kind = OPERAND_CR;
+		o->reg = reg - ZYDIS_REGISTER_CR0;
+		break;
 	case ZYDIS_REGCLASS_XMM:
 		o->kind = OPERAND_VECTOR;
 		o->reg = reg - ZYDIS_REGISTER_XMM0;

@@ -104,8 +104,11 @@ struct emu {
 
 	struct emu_regs regs;
 	struct mk_seg gdtr, idtr; /* base and limit; changed by LGDT and LIDT */
-	uint64_t cr0; /* changed by LMSW */
-	uint64_t cr4, efer, xcr0;
+	uint64_t cr0, cr2, cr3, cr4, cr8; /* changed by MOV, LMSW, CLTS */
+	uint64_t efer; /* LMA follows CR0.PG */
+	uint64_t xcr0;
+	uint64_t cr4_allowed; /* the bits that this CPU has */
+	uint64_t gpa_reserved; /* address bits that it lacks */
 	uint8_t cpl;
 	uint8_t wide_branches; /* near branches ignore 66 in 64-bit mode: Intel's CPUs */
 

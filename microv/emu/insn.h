@@ -18,9 +18,11 @@ void *memset(void *dst, int byte, size_t len);
 #define CR0_EM (1ULL << 2)
 #define CR0_TS (1ULL << 3)
 #define CR0_AM (1ULL << 18)
+#define CR4_PAE (1ULL << 5)
 #define CR4_OSFXSR (1ULL << 9)
 #define CR4_LA57 (1ULL << 12)
 #define CR4_OSXSAVE (1ULL << 18)
+#define EFER_LME (1ULL << 8)
 #define EFER_LMA (1ULL << 10)
 #define XCR0_AVX 0x6ULL /* SSE and AVX state */
 
@@ -28,7 +30,7 @@ enum { VEC_DE = 0, VEC_BR = 5, VEC_UD = 6, VEC_NM = 7, VEC_NP = 11, VEC_SS = 12,
        VEC_PF = 14, VEC_AC = 17 };
 
 enum operand_kind { OPERAND_NONE = 0, OPERAND_GPR, OPERAND_SEG, OPERAND_VECTOR, OPERAND_MEM,
-		    OPERAND_IMM };
+		    OPERAND_IMM, OPERAND_CR };
 #define NO_REG 0xFF
 #define REG_RIP 0xFE
 
@@ -238,9 +240,13 @@ int run_vector_broadcast(struct emu *e, const struct insn *in);
 
 int run_smsw(struct emu *e, const struct insn *in);
 int run_lmsw(struct emu *e, const struct insn *in);
+int run_clts(struct emu *e, const struct insn *in);
 int run_store_selector(struct emu *e, const struct insn *in);
 int run_store_table(struct emu *e, const struct insn *in);
 int run_load_table(struct emu *e, const struct insn *in);
+/* control.c: MOV from and to CRn, and to CR0 by others: EMU_OK, #UD, #GP. */
+int control_read(struct emu *e, unsigned int n, uint64_t *value);
+int control_write(struct emu *e, unsigned int n, uint64_t value);
 /* system.c: EMU_OK or #GP. */
 int port_allowed(struct emu *e, uint16_t port, unsigned int len);
 

@@ -65,6 +65,8 @@ int operand_read(struct emu *e, const struct insn *in, unsigned int n, uint64_t 
 	case OPERAND_SEG:
 		*value = e->regs.seg[o->reg].selector;
 		return EMU_OK;
+	case OPERAND_CR:
+		return control_read(e, o->reg, value);
 	case OPERAND_IMM:
 		*value = o->imm;
 		return EMU_OK;
@@ -84,6 +86,8 @@ int operand_write(struct emu *e, const struct insn *in, unsigned int n, uint64_t
 		return EMU_OK;
 	case OPERAND_SEG:
 		return segment_load(e, o->reg, value);
+	case OPERAND_CR:
+		return control_write(e, o->reg, value);
 	case OPERAND_MEM:
 		return mem_write(e, o->seg, operand_ea(e, in, o), &value, o->size);
 	}

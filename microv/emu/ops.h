@@ -106,6 +106,7 @@
 #define SYSTEM_OPS(X)                                                                              \
 	X(SMSW, run_smsw, NULL, 0)                                                                 \
 	X(LMSW, run_lmsw, NULL, 0)                                                                 \
+	X(CLTS, run_clts, NULL, 0)                                                                 \
 	X(SLDT, run_store_selector, NULL, MK_LDTR)                                                 \
 	X(STR, run_store_selector, NULL, MK_TR)                                                    \
 	X(SGDT, run_store_table, NULL, 0)                                                          \

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * System registers to and from memory, and the right to use ports. LMSW, LGDT and LIDT change
- * struct emu's cr0, gdtr and idtr: what follows from that is the caller's.
+ * System registers to and from memory, and the right to use ports. LGDT and LIDT change struct
+ * emu's gdtr and idtr: what follows from that is the caller's.
  */
 #include "insn.h"
 
@@ -33,12 +33,16 @@ int run_store_selector(struct emu *e, const struct insn *in)
 /* It can set PE, not clear it. */
 int run_lmsw(struct emu *e, const struct insn *in)
 {
-	uint64_t value;
+	uint64_t value, keep = e->cr0 & ~(CR0_TASK_BITS & ~CR0_PE);
 	int err = e->cpl ? fault(e, VEC_GP) : operand_read(e, in, 0, &value);
 
-	if (!err)
-		e->cr0 = (e->cr0 & ~(CR0_TASK_BITS & ~CR0_PE)) | (value & CR0_TASK_BITS);
-	return err;
+	return err ? err : control_write(e, 0, keep | (value & CR0_TASK_BITS));
+}
+
+int run_clts(struct emu *e, const struct insn *in)
+{
+	(void)in;
+	return control_write(e, 0, e->cr0 & ~CR0_TS);
 }
 
 static int table_span(struct emu *e, const struct insn *in, unsigned int access, struct span *span)

@@ -321,6 +321,9 @@ static int exit_translate(struct shim_vcpu *vcpu, const struct vcpu_exit *exit)
 		count(vcpu, SHIM_STAT_REQUEST_IRQ_EXITS);
 		vcpu->run->exit_reason = KVM_EXIT_IRQ_WINDOW_OPEN;
 		return 0;
+	case mv_exit_reason_t_set_tpr:
+		vcpu->run->exit_reason = KVM_EXIT_SET_TPR;
+		return 0;
 	default:
 		return exit_unexpected(vcpu->run, exit);
 	}

@@ -464,6 +464,7 @@ static void guest_intercepts(void **state)
 			 I1_MSR | I1_SHUTDOWN | I1_INVLPGA | I1_RDPMC | I1_RSM | I1_INVD), 0);
 	assert_int_equal(~seen.intercept2 & (I2_VMRUN | I2_VMMCALL | I2_VMLOAD | I2_VMSAVE |
 			 I2_STGI | I2_CLGI | I2_SKINIT | I2_MONITOR | I2_MWAIT | I2_XSETBV), 0);
+	assert_true(seen.intercept1 & I1_CR0_SEL);
 	assert_int_equal(~seen.exceptions & (BIT(1) | BIT(17) | BIT(18)), 0);
 	assert_int_equal(seen.np_enable, NP_ENABLE);
 	assert_int_equal(seen.nested_cr3, space_get(VM)->npt.root.v);
@@ -495,7 +496,8 @@ static void root_intercepts(void **state)
 	assert_int_equal(~seen.intercept2 & (I2_VMRUN | I2_VMMCALL | I2_VMLOAD | I2_VMSAVE |
 			 I2_STGI | I2_CLGI | I2_SKINIT), 0);
 	assert_true(seen.intercept1 & I1_INVLPGA && seen.intercept1 & I1_MSR);
-	assert_false(seen.intercept1 & (I1_INTR | I1_NMI | I1_CPUID | I1_HLT | I1_IOIO));
+	assert_false(seen.intercept1 & (I1_INTR | I1_NMI | I1_CPUID | I1_HLT | I1_IOIO | I1_CR0_SEL));
+	assert_int_equal(seen.cr_read | seen.cr_write, 0);
 	assert_int_equal(seen.np_enable, NP_ENABLE);
 	assert_int_equal(seen.nested_cr3, space_root()->npt.root.v);
 	for (i = 0; i < ARRAY_SIZE(denied); i++)

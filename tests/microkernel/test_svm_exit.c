@@ -68,6 +68,8 @@ static u16 expected(u64 code)
 	case SVM_EXIT_NPF: return MK_EXIT_MEM;
 	case SVM_EXIT_EXCP_BASE + 18: return MK_EXIT_MCE;
 	}
+	if (code < 0x20 || code == SVM_EXIT_CR0_SEL_WRITE)
+		return MK_EXIT_CR;
 	if (code >= SVM_EXIT_EXCP_BASE && code < SVM_EXIT_EXCP_BASE + 32)
 		return MK_EXIT_EXCEPTION;
 	return MK_EXIT_UNKNOWN;

@@ -102,7 +102,7 @@ static void commit(void **state)
 	assert_int_equal(seen.rsp, w.gpr[MK_RSP]);
 	assert_int_equal(seen.rip, w.rip);
 	assert_int_equal(seen.rflags, w.rflags);
-	assert_int_equal(seen.cr0, w.cr0);
+	assert_int_equal(seen.cr0, w.cr0 & ~0x60000000ULL);
 	assert_int_equal(seen.cr2, w.cr2);
 	assert_int_equal(seen.cr3, w.cr3);
 	assert_int_equal(seen.cr4, w.cr4);
@@ -204,7 +204,8 @@ static void clean_bits(void **state)
 	} cases[] = {
 		{ 0, 0 },
 		{ MK_G_GPR, 0 },
-		{ MK_G_CR, BIT(5) | BIT(9) | BIT(3) }, /* CRx and EFER, CR2, TPR */
+		{ MK_G_CR, BIT(5) | BIT(9) | BIT(3) | BIT(0) | BIT(2) },
+		/* CRx and EFER, CR2, TPR, intercepts, ASID */
 		{ MK_G_SEG, BIT(8) },
 		{ MK_G_TABLE, BIT(7) },
 		{ MK_G_DR, BIT(6) },
@@ -222,6 +223,59 @@ static void clean_bits(void **state)
 		assert_int_equal(seen.clean & cases[i].changed, 0);
 		assert_int_equal(seen.clean | cases[i].changed, CLEAN_ALL);
 	}
+}
+
+static void root(struct vmcb *v, u64 *gpr)
+{
+	(void)gpr;
+	seen = *v;
+	v->exit_code = 0x81;
+}
+
+/* CD and NW are ring 3's to show, and nothing of root's. */
+static void cache_bits(void **state)
+{
+	struct mk_state *of_root = machine_user(0, MK_U_STATE, true);
+
+	(void)state;
+	s->cr0 = 0x80000033;
+	s->dirty = MK_G_CR;
+	run();
+	assert_int_equal(seen.cr0, 0x80000033);
+	assert_int_equal(seen.cr_read, 0);
+	assert_int_equal(seen.cr_write, BIT(4) | BIT(8));
+	s->cr0 = 0xE0000033;
+	s->dirty = MK_G_CR;
+	run();
+	assert_int_equal(seen.cr0, 0x80000033);
+	assert_int_equal(seen.cr_read, BIT(0));
+	assert_int_equal(seen.cr_write, BIT(0) | BIT(4) | BIT(8));
+	s->valid = 0;
+	assert_int_equal(vs_fetch(ID, MK_G_CR), 0);
+	assert_int_equal(s->cr0, 0xE0000033);
+	assert_int_equal(vs_fetch(MK_ROOT_VS(0), MK_G_CR), 0);
+	of_root->cr0 |= 0x60000000;
+	of_root->dirty = MK_G_CR;
+	machine.guest = root;
+	assert_int_equal(vs_run(cpu_this(), MK_ROOT_VS(0)), 0);
+	assert_int_equal(seen.cr0 & 0x60000000, 0x60000000);
+	assert_int_equal(seen.cr_read | seen.cr_write, 0);
+}
+
+/* After a change of paging nothing of the TLB is used. */
+static void new_asid_after_cr(void **state)
+{
+	u32 asid;
+
+	(void)state;
+	run();
+	asid = seen.asid;
+	run();
+	assert_int_equal(seen.asid, asid);
+	s->cr4 ^= 0x80;
+	s->dirty = MK_G_CR;
+	run();
+	assert_true(seen.asid != asid || seen.tlb_control == TLB_FLUSH_ALL);
 }
 
 static void injected_once(struct mk_event e, u64 expected)
@@ -336,6 +390,8 @@ int main(void)
 		T(only_dirty_groups_are_taken),
 		T(attributes),
 		T(clean_bits),
+		T(cache_bits),
+		T(new_asid_after_cr),
 		T(injection),
 		T(window_is_an_intercepted_virq),
 		T(what_every_exit_shows),

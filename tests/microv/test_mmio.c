@@ -314,6 +314,52 @@ static void mov_ss(void **state)
 	assert_int_equal(st->inject.type, MK_EVENT_NONE);
 }
 
+/* The guest executes MOV CRn, RAX or the like, which ring 0 leaves to MicroV. */
+static void control(const void *code, size_t len)
+{
+	st->rip = CODE;
+	memcpy(fake_ram + CODE, code, len);
+	fake_exit(&(struct mk_exit){ .reason = MK_EXIT_CR });
+	fake_exit(&(struct mk_exit){ .reason = MK_EXIT_INTR });
+	assert_int_equal(fake_run(id), SUCCESS);
+}
+
+#define CONTROL(code) control(code, sizeof(code) - 1)
+
+static void control_registers(void **state)
+{
+	const struct mk_event *event = &fake_hw(id)->inject;
+	uint64_t cr4 = st->cr4;
+
+	(void)state;
+	st->gpr[MK_RAX] = cr4 | 0x80;
+	CONTROL("\x0F\x22\xE0"); /* mov cr4, rax */
+	assert_int_equal(fake_hw(id)->cr4, cr4 | 0x80);
+	assert_int_equal(st->rip, CODE + 3);
+	assert_int_equal(event->type, MK_EVENT_NONE);
+	st->gpr[MK_RAX] = cr4 | 1 << 13; /* VMXE: no guest has it */
+	CONTROL("\x0F\x22\xE0");
+	assert_int_equal(event->vector, VEC_GP);
+	assert_int_equal(fake_hw(id)->cr4, cr4 | 0x80);
+	assert_int_equal(st->rip, CODE);
+}
+
+static void task_priority(void **state)
+{
+	(void)state;
+	st->gpr[MK_RAX] = 9;
+	CONTROL("\x44\x0F\x22\xC0"); /* mov cr8, rax */
+	assert_int_equal(fake_reg(0, 0), mv_exit_reason_t_interrupt);
+	assert_int_equal(st->cr8, 9);
+	CONTROL("\x44\x0F\x22\xC0");
+	assert_int_equal(fake_reg(0, 0), mv_exit_reason_t_interrupt);
+	st->gpr[MK_RAX] = 8;
+	CONTROL("\x44\x0F\x22\xC0");
+	assert_int_equal(fake_reg(0, 0), mv_exit_reason_t_set_tpr);
+	assert_int_equal(st->cr8, 8);
+	assert_int_equal(st->rip, CODE + 4);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -334,6 +380,8 @@ int main(void)
 		cmocka_unit_test_setup(event_delivery, setup),
 		cmocka_unit_test_setup(single_step, setup),
 		cmocka_unit_test_setup(mov_ss, setup),
+		cmocka_unit_test_setup(control_registers, setup),
+		cmocka_unit_test_setup(task_priority, setup),
 	};
 
 	return cmocka_run_group_tests_name("microv mmio", tests, NULL, NULL);

@@ -173,6 +173,14 @@ static void in(void **state)
 	assert_int_equal(last.in_bytes, 0);
 }
 
+static void lower_task_priority(void **state)
+{
+	(void)state;
+	answer.reason = mv_exit_reason_t_set_tpr;
+	assert_int_equal(shim_vcpu_run(&vcpu), 0);
+	assert_int_equal(run->exit_reason, KVM_EXIT_SET_TPR);
+}
+
 static void outs_and_ins(void **state)
 {
 	size_t i;
@@ -647,6 +655,7 @@ int main(void)
 		TEST(out),
 		TEST(in),
 		TEST(outs_and_ins),
+		TEST(lower_task_priority),
 		TEST(absurd_io),
 		TEST(interrupt_goes_straight_back),
 		TEST(in_is_given_once),
