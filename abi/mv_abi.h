@@ -305,7 +305,10 @@ enum mv_op { MV_OPS(MV_OPS_ENUM) };
 	  "INVALID_INPUT_REG1: no such guest VS; FAILURE_UNKNOWN: no shared page, or a field out of range; FAILURE_BUSY", \
 	  "Replaces all events that wait.")                                                        \
 	X(VS, vs, 0x50, TSC_OFFSET_SET, tsc_offset_set, OURS, YES, "REG1 15:0: VSID; REG2: its TSC minus the PP's", "", \
-	  "INVALID_INPUT_REG1: no such guest VS; FAILURE_BUSY", "Sets the VS's TSC.")
+	  "INVALID_INPUT_REG1: no such guest VS; FAILURE_BUSY", "Sets the VS's TSC.") \
+	X(VS, vs, 0x51, CLOCK_PAUSED, clock_paused, OURS, YES, "REG1 15:0: VSID", "",              \
+	  "INVALID_INPUT_REG1: no such guest VS; FAILURE_UNKNOWN: the VS doesn't use its kvmclock; FAILURE_BUSY", \
+	  "Tells the VS at its next entry, by its kvmclock, that it was stopped for a while.")
 
 #define MV_HYPERCALLS(X)                                                                           \
 	MV_HC_ID(X) MV_HC_HANDLE(X) MV_HC_DEBUG(X) MV_HC_PP(X) MV_HC_VM(X) MV_HC_VP(X) MV_HC_VS(X)

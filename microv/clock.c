@@ -48,11 +48,19 @@ uint64_t clock_at(const struct vm_clock *clock, unsigned int cpu, uint64_t tsc)
 	return t->stable ? clock->ns + since(t, tsc, clock->tsc) : root_ns(t, tsc) + clock->ahead;
 }
 
+uint64_t clock_real(unsigned int cpu, uint64_t tsc)
+{
+	const struct cpu_time *t = &cpus[cpu].time;
+
+	return t->real + since(t, tsc, t->tsc);
+}
+
 static void set_at(struct vm_clock *clock, unsigned int cpu, uint64_t tsc, uint64_t ns)
 {
 	clock->tsc = tsc;
 	clock->ns = ns;
 	clock->ahead = ns - root_ns(&cpus[cpu].time, tsc);
+	clock->sets++;
 	__atomic_fetch_add(&clock->changes, 1, __ATOMIC_RELAXED);
 }
 
@@ -60,6 +68,17 @@ void clock_start(struct vm_clock *clock, unsigned int cpu)
 {
 	*clock = (struct vm_clock){ 0 };
 	set_at(clock, cpu, rdtsc(), 0);
+}
+
+void clock_rebase(struct vm_clock *clock, unsigned int cpu)
+{
+	uint64_t now = rdtsc();
+
+	if (!cpus[cpu].time.stable)
+		return;
+	clock->ns = clock_at(clock, cpu, now);
+	clock->tsc = now;
+	__atomic_fetch_add(&clock->changes, 1, __ATOMIC_RELAXED);
 }
 
 int clock_stable(const struct vm *vm, unsigned int cpu)

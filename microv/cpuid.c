@@ -4,6 +4,7 @@
  * aren't in it; feature bits that MicroV doesn't support were taken out of the list before.
  */
 #include "cpuid.h"
+#include "kvmclock.h"
 #include "xcr.h"
 
 #define BASIC_MAX 0xDU
@@ -97,7 +98,7 @@ static void supported_xsave(uint32_t idx, uint32_t r[4])
 	}
 }
 
-/* KVM's signature, and none of its features. */
+/* KVM's signature, and those of its features that MicroV has. */
 static void supported_hypervisor(uint32_t fun, uint32_t r[4])
 {
 	static const uint32_t signature[4] = { HYPERVISOR_MAX, 0x4B4D564B, 0x564B4D56, 0x4D };
@@ -105,6 +106,8 @@ static void supported_hypervisor(uint32_t fun, uint32_t r[4])
 	memset(r, 0, 4 * sizeof(*r));
 	if (fun == HYPERVISOR_BASE)
 		memcpy(r, signature, sizeof(signature));
+	else if (fun == HYPERVISOR_MAX)
+		r[CPUID_EAX] = KVMCLOCK_FEATURES;
 }
 
 static uint32_t class_max(uint32_t fun)
@@ -308,6 +311,8 @@ static void restrict_entry(struct mv_cdl_entry_t *e)
 		e->ebx &= max.ebx;
 		e->ecx &= max.ecx;
 		e->edx &= max.edx;
+	} else if (e->fun == HYPERVISOR_MAX) {
+		e->eax &= max.eax;
 	} else if (e->fun == EXTENDED_BASE + 1) {
 		e->ecx &= max.ecx;
 		e->edx &= max.edx;

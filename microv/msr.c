@@ -2,6 +2,7 @@
 /* Model-specific registers of guests: where they are, and which values they may have. */
 #include "msr.h"
 #include "cpuid.h"
+#include "kvmclock.h"
 #include "regs.h"
 #include "tsc.h"
 #include "walk.h"
@@ -196,7 +197,7 @@ static int mcg_ctl_valid(struct vs *vs, uint64_t value)
 
 static int msr_exists(uint64_t index)
 {
-	return index == MSR_TSC || find(index) || find_constant(index) >= 0;
+	return index == MSR_TSC || kvmclock_msr(index) || find(index) || find_constant(index) >= 0;
 }
 
 static int found_valid(struct vs *vs, const struct msr *msr, unsigned int n, uint64_t value)
@@ -249,6 +250,8 @@ static uint64_t msr_read(struct vs *vs, uint64_t index)
 		return constants[constant].value;
 	if (index == MSR_TSC)
 		return tsc_read(vs);
+	if (kvmclock_msr(index))
+		return kvmclock_read(vs, index);
 	state_fetch(vs->id, vs->st, msr->group);
 	memcpy(&value, (const char *)vs->st + msr->offset + (index - msr->index) * 8,
 	       sizeof(value));
@@ -263,6 +266,10 @@ static void msr_write(struct vs *vs, uint64_t index, uint64_t value)
 		return;
 	if (index == MSR_TSC) {
 		tsc_write(vs, value);
+		return;
+	}
+	if (kvmclock_msr(index)) {
+		kvmclock_write(vs, index, value, 0);
 		return;
 	}
 	if (index == MSR_HWCR)
@@ -291,6 +298,10 @@ unsigned int msr_all(uint32_t *list, unsigned int max)
 	unsigned int n = 0;
 
 	list_add(list, max, &n, MSR_TSC);
+	list_add(list, max, &n, MSR_SYSTEM_TIME_OLD);
+	list_add(list, max, &n, MSR_WALL_CLOCK_OLD);
+	list_add(list, max, &n, MSR_SYSTEM_TIME);
+	list_add(list, max, &n, MSR_WALL_CLOCK);
 	for (unsigned int i = 0; i < ARRAY_SIZE(msrs); i++)
 		for (unsigned int j = 0; j < msrs[i].count; j++)
 			list_add(list, max, &n, msrs[i].index + j);
@@ -363,6 +374,12 @@ int msr_guest_write(struct vs *vs, uint32_t index, uint64_t value)
 		return 0;
 	case MSR_TSC:
 		tsc_guest_move(vs, value - msr_read(vs, MSR_TSC));
+		return 0;
+	case MSR_WALL_CLOCK_OLD:
+	case MSR_SYSTEM_TIME_OLD:
+	case MSR_WALL_CLOCK:
+	case MSR_SYSTEM_TIME:
+		kvmclock_write(vs, index, value, 1);
 		return 0;
 	case MSR_TSC_ADJUST:
 		tsc_guest_move(vs, value - msr_read(vs, MSR_TSC_ADJUST));

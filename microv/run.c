@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* mv_vs_op_run: takes mv_run_t, completes what waits, runs the guest until root must know. */
 #include "exit.h"
+#include "kvmclock.h"
 #include "log.h"
 #include "regs.h"
 #include "run.h"
@@ -189,6 +190,7 @@ static void enter(struct run *r)
 	if (r->done)
 		return;
 	tsc_enter(&r->vs);
+	kvmclock_enter(&r->vs);
 	err = mk_vs_run(r->vs.id);
 
 	cpus[r->c->cpu].window = 0; /* may have been closed on the way */

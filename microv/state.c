@@ -66,6 +66,7 @@ void state_init(unsigned int vsid, struct mk_state *st)
 	tsc_offset = st->tsc_offset;
 	msrs = state_data(st)->msrs;
 	time = state_data(st)->time;
+	time.kvmclock = 0;
 
 	state_reset(st, 0);
 	st->cr0 = CR0_ET | (cr0 & (CR0_CD | CR0_NW));

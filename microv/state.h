@@ -60,7 +60,15 @@ struct vs_time {
 	uint64_t left;	   /* the CPU's TSC when the VS left it last */
 	uint32_t khz;	   /* 0: as the CPU's */
 	uint8_t catch_up;  /* faster than the CPU's: jumps at each entry */
+	uint8_t old_msr;   /* kvmclock: the guest uses the old MSR, without flags */
+	uint8_t stopped;   /* it is to be told that it was stopped */
 	uint64_t base, base_guest; /* catch_up: from where on; the CPU's TSC and its own */
+	uint64_t kvmclock; /* the MSR: where it wants the time */
+	/* What it was shown last, and what that depends on (kvmclock.c). */
+	uint64_t tsc, ns;
+	uint32_t mul, sets, changes, told;
+	uint16_t cpu;
+	uint8_t stable, shown;
 };
 
 /* An external interrupt that waits: for the guest to take it, or just for the next entry. */

@@ -28,6 +28,7 @@ static void offset_set(struct vs *vs, uint64_t offset)
 	state_fetch(vs->id, vs->st, MK_G_TSC);
 	vs->st->tsc_offset = offset;
 	vs->st->dirty |= MK_G_TSC;
+	t->shown = 0;
 	t->base = rdtsc();
 	t->base_guest = t->base + offset;
 }
@@ -154,6 +155,7 @@ void tsc_enter(struct vs *vs)
 	vs->st->tsc_offset += ahead;
 	vs->st->dirty |= MK_G_TSC;
 	t->left = 0;
+	t->shown = 0;
 }
 
 void tsc_leave(struct vs *vs)

@@ -35,7 +35,8 @@ struct vm_clock {
 	uint64_t tsc, ns; /* with a stable TSC: it showed ns at this one */
 	uint64_t ahead;	  /* without: of root's clock */
 	uint64_t wall;	  /* where the guest wants the wall clock: its MSR */
-	uint32_t changes; /* that its guests must be told */
+	uint32_t sets;	  /* how often it was set */
+	uint32_t changes; /* of whatever its guests must be told */
 };
 
 /* The last write of a VS's TSC by user space, and which VSs are in step since. */

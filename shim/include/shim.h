@@ -245,6 +245,8 @@ int shim_vcpu_get_mp_state(struct shim_vcpu *vcpu, struct kvm_mp_state *state);
 int shim_vcpu_set_mp_state(struct shim_vcpu *vcpu, const struct kvm_mp_state *state);
 int shim_vcpu_get_tsc_khz(struct shim_vcpu *vcpu);
 int shim_vcpu_set_tsc_khz(struct shim_vcpu *vcpu, uint32_t khz);
+/* Tells the guest that it was stopped; -EINVAL when it doesn't use its kvmclock. */
+int shim_vcpu_kvmclock_ctrl(struct shim_vcpu *vcpu);
 /* -ENXIO when a vCPU doesn't have the attribute; its value is a uint64_t. */
 int shim_vcpu_has_attr(const struct kvm_device_attr *attr);
 int shim_vcpu_get_attr(struct shim_vcpu *vcpu, uint64_t *value);

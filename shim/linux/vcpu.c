@@ -201,6 +201,8 @@ static long vcpu_ioctl_locked(struct vcpu_file *vcpu, unsigned int ioctl, unsign
 		return shim_vcpu_get_tsc_khz(&vcpu->vcpu);
 	case KVM_SET_TSC_KHZ:
 		return shim_vcpu_set_tsc_khz(&vcpu->vcpu, arg);
+	case KVM_KVMCLOCK_CTRL:
+		return shim_vcpu_kvmclock_ctrl(&vcpu->vcpu);
 	case KVM_HAS_DEVICE_ATTR:
 	case KVM_GET_DEVICE_ATTR:
 	case KVM_SET_DEVICE_ATTR:

@@ -99,6 +99,11 @@ int shim_vcpu_set_tsc_khz(struct shim_vcpu *vcpu, uint32_t khz)
 		hypercall_vs_tsc_set_khz(vcpu->vsid, khz ? khz : platform_tsc_khz()));
 }
 
+int shim_vcpu_kvmclock_ctrl(struct shim_vcpu *vcpu)
+{
+	return hypercall_errno(hypercall_clock_paused(vcpu->vsid));
+}
+
 int shim_vcpu_has_attr(const struct kvm_device_attr *attr)
 {
 	return attr->group == KVM_VCPU_TSC_CTRL && attr->attr == KVM_VCPU_TSC_OFFSET ? 0 : -ENXIO;

@@ -398,3 +398,8 @@ mv_status_t hypercall_vs_tsc_set_offset(uint16_t vsid, uint64_t offset)
 
 	return call(&regs, MV_VS_OP, MV_VS_OP_TSC_OFFSET_SET_IDX_VAL);
 }
+
+mv_status_t hypercall_clock_paused(uint16_t vsid)
+{
+	return call1(MV_VS_OP, MV_VS_OP_CLOCK_PAUSED_IDX_VAL, vsid);
+}

@@ -96,6 +96,7 @@ mv_status_t hypercall_clock_set(uint16_t vmid, uint64_t tsc, uint64_t ns);
 mv_status_t hypercall_vs_tsc_get(uint16_t vsid, uint32_t *khz, uint64_t *offset);
 mv_status_t hypercall_vs_tsc_set_khz(uint16_t vsid, uint32_t khz);
 mv_status_t hypercall_vs_tsc_set_offset(uint16_t vsid, uint64_t offset);
+mv_status_t hypercall_clock_paused(uint16_t vsid);
 
 /* With the shared page held and filled in; *reason: mv_exit_reason_t. */
 mv_status_t hypercall_run(uint16_t vsid, uint64_t *reason);

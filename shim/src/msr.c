@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /* KVM_GET_MSRS, KVM_SET_MSRS, and the lists of MSRs that user space should save. */
-#include "hypercall.h"
-#include <shim.h>
+#include "clock.h"
 
 #define MSR_APIC_BASE 0x1BU
+/* Of kvmclock, the old and the new pair. */
+#define MSR_KVM_WALL_CLOCK 0x11U
+#define MSR_KVM_SYSTEM_TIME 0x12U
+#define MSR_KVM_WALL_CLOCK_NEW 0x4B564D00U
+#define MSR_KVM_SYSTEM_TIME_NEW 0x4B564D01U
 #define MSR_UCODE_REV 0x8BU
 #define MSR_MCG_CAP 0x179U /* only KVM_X86_SETUP_MCE changes it */
 
@@ -19,6 +23,10 @@ static const uint32_t to_save[] = {
 	0xC0000082,
 	0x10,  /* TSC */
 	0x277, /* PAT */
+	MSR_KVM_SYSTEM_TIME,
+	MSR_KVM_WALL_CLOCK,
+	MSR_KVM_SYSTEM_TIME_NEW,
+	MSR_KVM_WALL_CLOCK_NEW,
 	0x3B,  /* TSC_ADJUST */
 	0x1A0, /* MISC_ENABLE */
 	0x17A, /* MCG_STATUS, MCG_CTL */
@@ -98,6 +106,20 @@ int shim_vcpu_get_msrs(struct shim_vcpu *vcpu, struct kvm_msr_entry *entries, ui
 	return i;
 }
 
+static bool is_wall_clock(uint32_t index)
+{
+	return index == MSR_KVM_WALL_CLOCK || index == MSR_KVM_WALL_CLOCK_NEW;
+}
+
+/* What is shown to the guest at once must be true. */
+static void time_prepare(void)
+{
+	struct platform_time time;
+
+	if (!clock_tell_get(&time))
+		platform_shared_page_put();
+}
+
 int shim_vcpu_set_msrs(struct shim_vcpu *vcpu, const struct kvm_msr_entry *entries, uint32_t count)
 {
 	uint32_t i;
@@ -105,6 +127,8 @@ int shim_vcpu_set_msrs(struct shim_vcpu *vcpu, const struct kvm_msr_entry *entri
 	for (i = 0; i < count; i++) {
 		const struct kvm_msr_entry *e = &entries[i];
 
+		if (is_wall_clock(e->index))
+			time_prepare();
 		if (e->index == MSR_MCG_CAP ||
 		    hypercall_msr_set(vcpu->vsid, e->index, e->data) != MV_STATUS_SUCCESS)
 			break;

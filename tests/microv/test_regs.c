@@ -202,7 +202,7 @@ static void every_msr(void **state)
 
 static void no_such_msr(void **state)
 {
-	static const uint32_t bad[] = { 0, 0x11, 0xC0010117, 0xC0000085, 0xFFFFFFFF };
+	static const uint32_t bad[] = { 0, 0x13, 0xC0010117, 0xC0000085, 0xFFFFFFFF };
 
 	(void)state;
 	for (unsigned int i = 0; i < ARRAY_SIZE(bad); i++) {

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * kvmclock: the VM's clock and the wall clock, shown to the guest in its own memory, where
+ * its MSRs say (Linux: Documentation/virt/kvm/x86/msr.rst).
+ */
+#ifndef MICROV_KVMCLOCK_H
+#define MICROV_KVMCLOCK_H
+
+#include "vm.h"
+
+#define MSR_WALL_CLOCK_OLD 0x11U
+#define MSR_SYSTEM_TIME_OLD 0x12U
+#define MSR_WALL_CLOCK 0x4B564D00U
+#define MSR_SYSTEM_TIME 0x4B564D01U
+
+/* Features of CPUID 0x40000001: both pairs of MSRs, no delays for ports, and the stable bit. */
+#define KVMCLOCK_FEATURES 0x0100000BU
+
+/* Is it one of the four MSRs? Any value is valid. */
+int kvmclock_msr(uint64_t index);
+uint64_t kvmclock_read(const struct vs *vs, uint64_t index);
+/* `guest`: by WRMSR, and not by user space. */
+void kvmclock_write(struct vs *vs, uint64_t index, uint64_t value, int guest);
+
+/* Before each entry: what the guest sees is brought up to date. */
+void kvmclock_enter(struct vs *vs);
+
+#endif
