@@ -102,6 +102,29 @@ static void max_vcpu_id(void)
 	CHECK_OK(enable(vm.fd, KVM_CAP_MAX_VCPU_ID, 0, (uint64_t)max));
 }
 
+static void system_attributes(void)
+{
+	uint64_t xcr0 = 0;
+	struct kvm_device_attr attr = { .attr = KVM_X86_XCOMP_GUEST_SUPP,
+					.addr = (uintptr_t)&xcr0 };
+	int kvm = kt_open();
+
+	CHECK_EQ(ioctl(kvm, KVM_CHECK_EXTENSION, KVM_CAP_SYS_ATTRIBUTES), 1);
+	CHECK_OK(ioctl(kvm, KVM_HAS_DEVICE_ATTR, &attr));
+	CHECK_OK(ioctl(kvm, KVM_GET_DEVICE_ATTR, &attr));
+	if (ioctl(kvm, KVM_CHECK_EXTENSION, KVM_CAP_XCRS))
+		CHECK_EQ(xcr0 & 3, 3);
+	CHECK_ERRNO(ioctl(kvm, KVM_SET_DEVICE_ATTR, &attr), EINVAL);
+	attr.addr = 8;
+	CHECK_ERRNO(ioctl(kvm, KVM_GET_DEVICE_ATTR, &attr), EFAULT);
+	attr.attr = 1;
+	CHECK_ERRNO(ioctl(kvm, KVM_GET_DEVICE_ATTR, &attr), ENXIO);
+	attr.attr = KVM_X86_XCOMP_GUEST_SUPP;
+	attr.group = 1;
+	CHECK_ERRNO(ioctl(kvm, KVM_HAS_DEVICE_ATTR, &attr), ENXIO);
+	CHECK_ERRNO(ioctl(kvm, KVM_GET_DEVICE_ATTR, 8UL), EFAULT);
+}
+
 /* ---- SREGS2 ---- */
 
 static void sregs2_like_sregs(void)
@@ -500,6 +523,7 @@ static const struct kt_test tests[] = {
 	{ "SET_GSI_ROUTING without an irqchip", gsi_routing_without_irqchip },
 	{ "ENABLE_CAP: unknown capabilities, flags, pointers", enable_bad },
 	{ "ENABLE_CAP: MAX_VCPU_ID", max_vcpu_id },
+	{ "attributes of the system", system_attributes },
 	{ "SREGS2 is as SREGS", sregs2_like_sregs },
 	{ "SET_SREGS2 refuses", sregs2_bad },
 	{ "SREGS2: PDPTRs", sregs2_pdptrs },

@@ -189,6 +189,8 @@ bool shim_has_xsave(void);
  * for, then how many there are. E2BIG: no room.
  */
 int shim_get_cpuid(bool want_emulated, struct kvm_cpuid_entry2 *entries, uint32_t *nent);
+/* KVM_HAS_DEVICE_ATTR and KVM_GET_DEVICE_ATTR of the system. */
+int shim_system_attr(const struct kvm_device_attr *attr, uint64_t *value);
 /* Fill in up to SHIM_MSR_LIST_MAX numbers; return how many. */
 uint32_t shim_msr_list(uint32_t *indices);
 uint32_t shim_msr_feature_list(uint32_t *indices);

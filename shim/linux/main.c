@@ -17,6 +17,20 @@ MODULE_PARM_DESC(vms, "how many VMs exist (read only)");
 module_param_named(hypercalls_map, shim_stats.hypercalls_map, ulong, 0444);
 MODULE_PARM_DESC(hypercalls_map, "how many mv_vm_op_mmio_map were made (read only)");
 
+static long system_attr(const struct kvm_device_attr __user *arg, bool get)
+{
+	struct kvm_device_attr attr;
+	u64 value;
+	long ret;
+
+	if (copy_from_user(&attr, arg, sizeof(attr)))
+		return -EFAULT;
+	ret = shim_system_attr(&attr, &value);
+	if (!ret && get && put_user(value, (u64 __user *)attr.addr))
+		ret = -EFAULT;
+	return ret;
+}
+
 static long kvm_ioctl(struct file *file, unsigned int ioctl, unsigned long arg)
 {
 	void __user *argp = (void __user *)arg;
@@ -36,6 +50,9 @@ static long kvm_ioctl(struct file *file, unsigned int ioctl, unsigned long arg)
 		return msr_list(argp, ioctl == KVM_GET_MSR_FEATURE_INDEX_LIST);
 	case KVM_GET_MSRS:
 		return msrs_get(NULL, argp);
+	case KVM_HAS_DEVICE_ATTR:
+	case KVM_GET_DEVICE_ATTR:
+		return system_attr(argp, ioctl == KVM_GET_DEVICE_ATTR);
 	case KVM_X86_GET_MCE_CAP_SUPPORTED:
 		return put_user((u64)SHIM_MCE_CAPS, (u64 __user *)arg);
 	case KVM_GET_VCPU_MMAP_SIZE:

@@ -200,3 +200,18 @@ int shim_vcpu_set_cpuid2(struct shim_vcpu *vcpu, const struct kvm_cpuid_entry2 *
 		vcpu->phys_bits = phys_bits(entries, nent);
 	return hypercall_errno(status);
 }
+
+/* What XCR0 of a guest may have, with features that user space must ask Linux for first. */
+int shim_system_attr(const struct kvm_device_attr *attr, uint64_t *value)
+{
+	struct mv_cdl_entry_t xsave = { .fun = 0xD, .flags = MV_CDL_ENTRY_FLAG_INDEX };
+	mv_status_t status;
+	size_t count = 1;
+
+	if (attr->group || attr->attr != KVM_X86_XCOMP_GUEST_SUPP)
+		return -ENXIO;
+	status = hypercall_cdl(MV_PP_OP, MV_PP_OP_CPUID_GET_SUPPORTED_LIST_IDX_VAL, 0, 0, &xsave,
+			       &count);
+	*value = xsave.eax | (uint64_t)xsave.edx << 32;
+	return hypercall_errno(status);
+}

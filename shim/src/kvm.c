@@ -71,6 +71,9 @@ long shim_check_extension(uint64_t extension)
 	case KVM_CAP_EXCEPTION_PAYLOAD:
 	case KVM_CAP_X86_TRIPLE_FAULT_EVENT:
 	case KVM_CAP_TSC_DEADLINE_TIMER: /* of an APIC in the kernel: no VM has one */
+	case KVM_CAP_HLT:
+	case KVM_CAP_LAST_CPU:
+	case KVM_CAP_SYS_ATTRIBUTES:
 	case KVM_CAP_GET_TSC_KHZ:
 	case KVM_CAP_VCPU_ATTRIBUTES:
 	case KVM_CAP_BINARY_STATS_FD:
