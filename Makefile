@@ -6,6 +6,7 @@
 PREFIX ?= /usr/local
 DESTDIR ?=
 DRIVER ?= microv
+GUEST ?= tiny
 
 RELEASE := $(shell tools/kernel-version)
 KDIR ?= $(if $(RELEASE),/lib/modules/$(RELEASE)/build)
@@ -18,18 +19,20 @@ MAKEFLAGS += --no-print-directory
 IMAGES := build/microkernel.elf build/microv.elf
 MODULES := build/modules/microv_loader.ko build/modules/microv_kvm.ko
 
-.PHONY: all programs modules help setup demo test test-unit test-lab size install uninstall clean
+.PHONY: all programs modules help setup guest demo test test-unit test-lab size install uninstall clean
 
 all: programs modules
 
 help:
-	@echo 'make demo [DRIVER=microv|kvm_amd]  install what is needed, build, run the demo in the lab'
-	@echo 'make test                          install what is needed, build, run every test'
+	@echo 'make demo        install what is needed, build, boot Debian under MicroV in the lab'
+	@echo '                 [GUEST=debian|tiny] [DRIVER=microv|kvm_amd]'
+	@echo 'make test        install what is needed, build, run every test'
 	@echo
 	@echo 'make             build everything: build/mvctl, build/*.elf, build/modules/*.ko, tests'
 	@echo 'make modules     only the kernel modules [KDIR=headers] [MODULE=shim|...]'
 	@echo 'make programs    everything but the kernel modules'
 	@echo 'make setup       install the Debian packages that are needed (as root)'
+	@echo 'make guest       make the Debian guest for the demo and the tests, once (as root)'
 	@echo 'make test-unit   only the unit tests on the host (address and UB sanitizers)'
 	@echo 'make test-lab    only the tests in the lab: hypercalls, KVM API on MicroV and kvm_amd'
 	@echo 'make size        lines of code in ring 0, and their limit'
@@ -53,20 +56,24 @@ modules:
 setup:
 	@tools/setup
 
+guest:
+	@tools/guest-image
+
 demo:
 	@tools/setup
 	@$(MAKE) all
-	@tools/demo $(DRIVER)
+	@[ $(GUEST) = tiny ] || $(MAKE) guest
+	@tools/demo $(DRIVER) $(GUEST)
 
 test:
 	@tools/setup
-	@$(MAKE) all
+	@$(MAKE) all guest
 	@tools/run-tests all
 
 test-unit: programs
 	@tools/run-tests unit
 
-test-lab: all
+test-lab: all guest
 	@tools/run-tests lab
 
 size:
