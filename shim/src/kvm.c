@@ -77,6 +77,7 @@ long shim_check_extension(uint64_t extension)
 	case KVM_CAP_GET_TSC_KHZ:
 	case KVM_CAP_VCPU_ATTRIBUTES:
 	case KVM_CAP_BINARY_STATS_FD:
+	case KVM_CAP_CLOCKSOURCE:
 	case KVM_CAP_KVMCLOCK_CTRL:
 		return 1;
 	case KVM_CAP_IRQ_ROUTING: /* likewise; QEMU wants to see it, though it doesn't use it */

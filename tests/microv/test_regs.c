@@ -172,6 +172,7 @@ static const struct {
 	{ MSR_HWCR, 1 << 18, 1 << 17 },
 	{ MSR_MCG_STATUS, 7, 0 },
 	{ MSR_MCG_CTL, 0, 1 },
+	{ MSR_MCG_CAP, 0x11F, 0x121 },
 	{ MSR_MCE, ~0ULL, 2 },
 	{ MSR_MCE + 127, 0x123, 0 },
 	{ MSR_MTRR_DEF, 0xC06, 0x1006 },

@@ -9,6 +9,8 @@
 #define MSR_EFER 0xC0000080U
 #define MSR_APIC_BASE 0x1BU
 #define MSR_TSC 0x10U
+#define MSR_MCG_CAP 0x179U
+#define MSR_MC0_CTL 0x400U
 
 struct fake_hv hv;
 
@@ -203,6 +205,10 @@ static mv_status_t vp_op(unsigned int idx, struct mv_regs *regs)
 
 static uint64_t *msr(uint64_t index)
 {
+	if (hv.has_mce && index - MSR_MCG_CAP < sizeof(hv.mcg) / sizeof(hv.mcg[0]))
+		return &hv.mcg[index - MSR_MCG_CAP];
+	if (hv.has_mce && index - MSR_MC0_CTL < sizeof(hv.mc) / sizeof(hv.mc[0]))
+		return &hv.mc[index - MSR_MC0_CTL];
 	switch (index) {
 	case MSR_TSC:
 		return &hv.tsc;
@@ -414,6 +420,11 @@ static mv_status_t vs_op(unsigned int idx, struct mv_regs *regs)
 		return fpu(regs, idx == MV_VS_OP_XSAVE_SET_ALL_IDX_VAL, sizeof(hv.xsave));
 	case MV_VS_OP_QUEUE_INTERRUPT_IDX_VAL:
 		return queue_interrupt(regs);
+	case MV_VS_OP_INJECT_EXCEPTION_IDX_VAL:
+		assert_in_range(regs->reg[2], 0, 31);
+		hv.events.exception = 1;
+		hv.events.exception_vector = (uint8_t)regs->reg[2];
+		return MV_STATUS_SUCCESS;
 	case MV_VS_OP_QUEUE_NMI_IDX_VAL:
 		hv.events.nmi_pending++;
 		return MV_STATUS_SUCCESS;

@@ -174,11 +174,124 @@ static void translate(void **state)
 	fake_vm_free(&vm, &vcpu);
 }
 
+/* ---- machine checks ---- */
+
+#define VAL (1ULL << 63)
+#define OVER (1ULL << 62)
+#define UC (1ULL << 61)
+#define PCC (1ULL << 57)
+#define MCG_CTL_P (1ULL << 8)
+#define MCG_SER_P (1ULL << 24)
+#define CR4_MCE 0x40U
+
+enum { CAP, STATUS, CTL };
+
+static int set_mce(struct shim_vcpu *vcpu, uint8_t bank, uint64_t status, uint64_t mcg_status)
+{
+	const struct kvm_x86_mce mce = {
+		.status = status,
+		.addr = 0x1000,
+		.misc = 0x8C,
+		.mcg_status = mcg_status,
+		.bank = bank,
+	};
+
+	return shim_vcpu_set_mce(vcpu, &mce);
+}
+
+static void mce_setup(void **state)
+{
+	static const uint64_t bad[] = { 0, 33, 255, 10 | 1 << 9, 10 | 1ULL << 63 };
+	struct shim_vcpu vcpu;
+	struct shim_vm vm;
+	size_t i;
+
+	(void)state;
+	fake_vm(&vm, &vcpu);
+	hv.has_mce = true;
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_int_equal(shim_vcpu_setup_mce(&vcpu, bad[i]), -EINVAL);
+	assert_int_equal(hv.mcg[CAP] | hv.mc[0], 0);
+	assert_int_equal(shim_vcpu_setup_mce(&vcpu, 3), 0);
+	assert_int_equal(hv.mcg[CTL], 0);
+	assert_int_equal(shim_vcpu_setup_mce(&vcpu, 3 | MCG_CTL_P | MCG_SER_P | 0x70000), 0);
+	assert_int_equal(hv.mcg[CAP], 3 | MCG_CTL_P);
+	assert_int_equal(hv.mcg[CTL], ~0ULL);
+	assert_int_equal(hv.mc[0] & hv.mc[4] & hv.mc[8], ~0ULL);
+	assert_int_equal(hv.mc[12] | hv.mc[1], 0);
+	fake_vm_free(&vm, &vcpu);
+}
+
+static void mce_corrected(void **state)
+{
+	struct shim_vcpu vcpu;
+	struct shim_vm vm;
+
+	(void)state;
+	fake_vm(&vm, &vcpu);
+	hv.has_mce = true;
+	assert_int_equal(shim_vcpu_setup_mce(&vcpu, 3), 0);
+	assert_int_equal(set_mce(&vcpu, 3, VAL, 0), -EINVAL);
+	assert_int_equal(set_mce(&vcpu, 255, VAL, 0), -EINVAL);
+	assert_int_equal(set_mce(&vcpu, 0, 1, 0), -EINVAL);
+	assert_int_equal(set_mce(&vcpu, 1, VAL | 1, 7), 0);
+	assert_int_equal(hv.mc[5], VAL | 1);
+	assert_int_equal(hv.mc[6], 0x1000);
+	assert_int_equal(hv.mc[7], 0x8C);
+	assert_int_equal(hv.mcg[STATUS], 0); /* not of a corrected one */
+	assert_int_equal(set_mce(&vcpu, 1, VAL | 2, 0), 0);
+	assert_int_equal(hv.mc[5], VAL | OVER | 2);
+	/* Uncorrected, but only noted; a corrected one doesn't replace it. */
+	assert_int_equal(set_mce(&vcpu, 2, VAL | UC | 3, 0), 0);
+	assert_int_equal(hv.mc[9], VAL | UC | 3);
+	assert_int_equal(set_mce(&vcpu, 2, VAL | 4, 0), 0);
+	assert_int_equal(hv.mc[9], VAL | UC | OVER | 3);
+	assert_int_equal(hv.events.exception, 0);
+	assert_int_equal(vcpu.due, 0);
+	fake_vm_free(&vm, &vcpu);
+}
+
+static void mce_uncorrected(void **state)
+{
+	struct shim_vcpu vcpu;
+	struct shim_vm vm;
+
+	(void)state;
+	fake_vm(&vm, &vcpu);
+	hv.has_mce = true;
+	hv.reg[mv_reg_t_cr4] = CR4_MCE;
+	assert_int_equal(shim_vcpu_setup_mce(&vcpu, 3 | MCG_CTL_P), 0);
+	/* Reporting is off: of all, of this bank. */
+	hv.mcg[CTL] = 0;
+	assert_int_equal(set_mce(&vcpu, 0, VAL | UC | PCC, 5), 0);
+	hv.mcg[CTL] = ~0ULL;
+	hv.mc[0] = 0;
+	assert_int_equal(set_mce(&vcpu, 0, VAL | UC | PCC, 5), 0);
+	assert_int_equal(hv.mc[1] | hv.mcg[STATUS] | hv.events.exception | vcpu.due, 0);
+	hv.mc[0] = ~0ULL;
+	assert_int_equal(set_mce(&vcpu, 0, VAL | UC | PCC, 5), 0);
+	assert_int_equal(hv.mc[1], VAL | UC | PCC);
+	assert_int_equal(hv.mcg[STATUS], 5);
+	assert_int_equal(hv.events.exception_vector, 18);
+	/* While that is served there is no second one; */
+	assert_int_equal(set_mce(&vcpu, 1, VAL | UC | PCC, 5), 0);
+	assert_int_equal(vcpu.due & VCPU_TRIPLE_FAULT, VCPU_TRIPLE_FAULT);
+	assert_int_equal(hv.mc[5], 0);
+	/* nor without CR4.MCE. */
+	vcpu.due = 0;
+	hv.mcg[STATUS] = 0;
+	hv.reg[mv_reg_t_cr4] = 0;
+	assert_int_equal(set_mce(&vcpu, 1, VAL | UC | PCC, 5), 0);
+	assert_int_equal(vcpu.due, VCPU_TRIPLE_FAULT);
+	fake_vm_free(&vm, &vcpu);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		FAKE_TEST(enable_cap),	 FAKE_TEST(pdptrs),    FAKE_TEST(payloads),
-		FAKE_TEST(triple_fault), FAKE_TEST(translate),
+		FAKE_TEST(enable_cap),	  FAKE_TEST(pdptrs),	      FAKE_TEST(payloads),
+		FAKE_TEST(triple_fault),  FAKE_TEST(translate),	      FAKE_TEST(mce_setup),
+		FAKE_TEST(mce_corrected), FAKE_TEST(mce_uncorrected),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
