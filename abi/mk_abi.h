@@ -72,7 +72,7 @@
 	X(7, SPACE_UNMAP, space_unmap, "space, gpa, bytes",                                        \
 	  "Unmaps; all of the range must be mapped (ENOENT). ENOMEM: a large page must be split. The pages may be in a CPU's TLB until space_quiesce gives 0.")     \
 	X(8, SPACE_QUIESCE, space_quiesce, "space",                                                \
-	  "0 when no CPU can use a mapping any more that was removed from the space before this space's last unmap or donation; EAGAIN.") \
+	  "0 when no CPU can use a mapping any more that was removed from the space, or told as dirty, before this space's last unmap, donation or space_dirty; EAGAIN.") \
 	X(9, SPACE_DONATE, space_donate, "space, spa, bytes",                                      \
 	  "Takes pages of RAM from root for the space's pool; usable once space_quiesce(space 0) gives 0. EPERM: not root's, or lent to a guest.")  \
 	X(10, SPACE_NEED, space_need, "space, gpa, spa, bytes, after",                             \
@@ -92,7 +92,11 @@
 	  "How many pages of the space's pool are free; those donated or freed count once every CPU has left its VM since.")                 \
 	X(18, VS_FPU, vs_fpu, "vsid, pointer, set",                                                \
 	  "Copies the FPU state of a guest VS, a page in XSAVE's standard format (without XSAVE: FXSAVE's and zeros), to (set = 0) or from (set = 1) the image, stack or shared page. "  \
-	  "EINVAL: what XRSTOR would refuse: a component that the CPU hasn't or that isn't x87, SSE, AVX, AVX-512 or PKRU, reserved bits of the header or MXCSR.")
+	  "EINVAL: what XRSTOR would refuse: a component that the CPU hasn't or that isn't x87, SSE, AVX, AVX-512 or PKRU, reserved bits of the header or MXCSR.") \
+	X(19, SPACE_DIRTY, space_dirty, "space, gpa, bytes, pointer",                              \
+	  "Writes to the image, stack or shared page which pages of the range were written, by the guest or in the window, since they were mapped or asked for last: bit n of the 64-bit word w "  \
+	  "is page gpa / 4096 / 64 * 64 + 64 w + n. Large pages are split before (all of a written one counts as written). ENOMEM: no table for that; nothing changed. "  \
+	  "Until space_quiesce gives 0 a page that is told may be written without being told again.")
 
 #define MK_SYS_ENUM(nr, NAME, ...) MK_SYS_##NAME = nr,
 enum mk_sys { MK_SYSCALLS(MK_SYS_ENUM) MK_SYS_COUNT };

@@ -202,6 +202,14 @@ enum mv_op { MV_OPS(MV_OPS_ENUM) };
 	  "INVALID_INPUT_REG1; FAILURE_UNKNOWN: as mmio_map, or a page is mapped into a guest; RETRY_CONTINUATION", \
 	  "Gives pages of the root VM's RAM to a guest VM's pool, for its page tables and VSs. The root VM loses them until destroy_vm. "  \
 	  "Answers RETRY_CONTINUATION until each PP of the root VM has left it once (any hypercall there does).") \
+	X(VM, vm, 0x40, DIRTY_LOG, dirty_log, OURS, YES, "REG1 15:0: VMID; REG2: GPA, page aligned; REG3: bytes, whole pages, up to MV_DIRTY_LOG_MAX_BYTES of the 64 pages' limit that REG2 is in", \
+	  "shared page: a bitmap of 64-bit words: bit n of word w is page REG2 / 4096 / 64 * 64 + 64 w + n; bits outside of the range are 0", \
+	  "INVALID_INPUT_REG1: no such guest VM; INVALID_INPUT_REG2; INVALID_INPUT_REG3; FAILURE_UNKNOWN: no shared page; FAILURE_NO_MEMORY: for tables to split large entries, nothing has changed", \
+	  "Tells which pages of the range its VPs wrote, or MicroV for them, since they were mapped or asked for last, and forgets it. Pages that aren't mapped weren't written. "  \
+	  "The first call for a range splits its large entries, whose pages count as written if one of them was. A page that is told may be written once more, "  \
+	  "without being told again, until mv_vm_op_quiesce succeeds: look at the pages only then. What is written after that is told by the next call.") \
+	X(VM, vm, 0x41, QUIESCE, quiesce, OURS, YES, "REG1 15:0: VMID", "", "INVALID_INPUT_REG1; RETRY_CONTINUATION", \
+	  "Succeeds when no PP uses what it remembered of the VM's memory before the last mmio_unmap or dirty_log. It answers RETRY_CONTINUATION until each PP that runs a VP has left it once.") \
 	X(VM, vm, 0x50, CLOCK_GET, clock_get, OURS, YES, "REG1 15:0: VMID; REG2: a TSC of this PP, 0: now", \
 	  "REG0: the VM's clock at it, in ns; REG1: MV_CLOCK_*", "INVALID_INPUT_REG1: no such guest VM; FAILURE_BUSY; FAILURE_UNKNOWN: tsc_set_khz was not called on this PP", \
 	  "Reads the clock that the VM's guests see as kvmclock. It starts at 0 with the VM, runs whether they do or not, and never overflows: it counts modulo 2^64.") \
@@ -425,6 +433,10 @@ struct mv_mdl_t {
 MV_ABI_OFFSET(struct mv_mdl_t, num_entries, 0x58);
 MV_ABI_OFFSET(struct mv_mdl_t, entries, 0x60);
 MV_ABI_SIZE(struct mv_mdl_t, 0x1000);
+
+/* OURS: what a page of mv_vm_op_dirty_log covers. */
+#define MV_DIRTY_LOG_WORDS (MV_PAGE_SIZE / 8)
+#define MV_DIRTY_LOG_MAX_BYTES (MV_DIRTY_LOG_WORDS * 64 * MV_PAGE_SIZE)
 
 /* CPUID descriptor list (spec 1.4.7). */
 #define MV_CDL_MAX_ENTRIES 125U

@@ -92,6 +92,11 @@ static inline int64_t mk_space_quiesce(unsigned int space)
 	return mk_syscall(MK_SYS_SPACE_QUIESCE, space, 0, 0, 0, 0, NULL);
 }
 
+static inline int64_t mk_space_dirty(unsigned int space, uint64_t gpa, uint64_t bytes, void *bits)
+{
+	return mk_syscall(MK_SYS_SPACE_DIRTY, space, gpa, bytes, (uintptr_t)bits, 0, NULL);
+}
+
 static inline int64_t mk_space_donate(unsigned int space, uint64_t spa, uint64_t bytes)
 {
 	return mk_syscall(MK_SYS_SPACE_DONATE, space, spa, bytes, 0, 0, NULL);

@@ -40,6 +40,7 @@ struct cpu {
 	u32 id;
 	u32 online;	   /* shared: read by epoch_passed */
 	u64 epoch;	   /* shared: the newest that it has joined */
+	u32 in_root;	   /* shared: the root VM runs, and no mapping of guests is used */
 	u64 *pml4;
 	u64 *user_pt[2];   /* of its stack, of its shared page */
 	spa_t pml4_spa, host_save, host_vmcb;

@@ -16,6 +16,11 @@ u64 epoch_bump(void)
 
 bool epoch_passed(u64 e)
 {
+	return epoch_passed_by(e, false);
+}
+
+bool epoch_passed_by(u64 e, bool guests)
+{
 	u64 n;
 
 	epoch_join(cpu_this());
@@ -23,6 +28,7 @@ bool epoch_passed(u64 e)
 		const struct cpu *cpu = cpu_get(n);
 
 		if (cpu && __atomic_load_n(&cpu->online, __ATOMIC_ACQUIRE) &&
+		    !(guests && __atomic_load_n(&cpu->in_root, __ATOMIC_SEQ_CST)) &&
 		    __atomic_load_n(&cpu->epoch, __ATOMIC_ACQUIRE) < e)
 			return false;
 	}

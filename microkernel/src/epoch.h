@@ -18,6 +18,12 @@ u64 epoch_bump(void);
 /* True when every CPU that is in the root VM has joined epoch e. */
 bool epoch_passed(u64 e);
 
+/*
+ * With `guests` a CPU counts that runs the root VM just now, too: it joins before it uses a
+ * guest's mappings again.
+ */
+bool epoch_passed_by(u64 e, bool guests);
+
 /* This CPU, in the hypervisor: forget all translations if there is a newer epoch. */
 void epoch_join(struct cpu *cpu);
 

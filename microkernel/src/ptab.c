@@ -57,7 +57,7 @@ static bool split(struct ptab *pt, u64 *entry, int level)
 	t = table_of(pt, table);
 	for (i = 0; i < ENTRIES; i++)
 		t[i] = ((old & PTE_ADDR) + i * ptab_span(level - 1)) |
-		       leaf_flags(old & PTE_FLAGS, level - 1);
+		       leaf_flags(old & (PTE_FLAGS | PTE_D), level - 1);
 	*entry = table.v | PTE_TABLE;
 	return true;
 }

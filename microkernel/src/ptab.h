@@ -12,6 +12,7 @@
 #define PTE_P BIT(0)
 #define PTE_W BIT(1)
 #define PTE_U BIT(2)
+#define PTE_D BIT(6)
 #define PTE_LARGE BIT(7)
 #define PTE_NX BIT(63)
 #define PTE_ADDR 0x000FFFFFFFFFF000ULL
@@ -60,7 +61,8 @@ int ptab_set_table(struct ptab *pt, u64 va, spa_t table);
 /* Finds the leaf of an address, or, with false, the entry that is missing. */
 bool ptab_find(struct ptab *pt, u64 va, struct ptab_leaf *leaf);
 
-/* Finds the 4 KiB entry of an address, making tables and splitting leaves. NULL: no table. */
+/* Finds the 4 KiB entry of an address, making tables and splitting leaves (all parts of a dirty
+ * one are dirty). NULL: no table. */
 u64 *ptab_entry(struct ptab *pt, u64 va);
 
 /* How many tables ptab_map (or with pa == ~0 ptab_unmap) would take at most, without those

@@ -9,6 +9,7 @@
 
 #include "epoch.h"
 #include "root_space.h"
+#include "user.h"
 
 static struct space spaces[MV_MAX_VMS];
 
@@ -251,7 +252,51 @@ s64 space_quiesce(u64 id)
 {
 	if (id >= MV_MAX_VMS || spaces[id].phase == SPACE_UNUSED)
 		return -ENOENT;
-	return epoch_passed(spaces[id].epoch) ? 0 : -EAGAIN;
+	return epoch_passed_by(spaces[id].epoch, id != MV_ROOT_VMID) ? 0 : -EAGAIN;
+}
+
+/* The D bits (APM vol. 2, 15.25.5) of up to 64 pages of one table, from e on, as a mask. */
+static u64 take_dirty(u64 *e, u64 pages)
+{
+	u64 mask = 0, i;
+
+	for (i = 0; i < pages; i++)
+		if (e[i] & PTE_D && __atomic_fetch_and(&e[i], ~PTE_D, __ATOMIC_SEQ_CST) & PTE_D)
+			mask |= BIT(i);
+	return mask;
+}
+
+/*
+ * A TLB may go on to let writes through to pages that it knows as dirty. They need no bit of
+ * their own as long as root looks at these pages only when space_quiesce says so.
+ */
+s64 space_dirty(struct cpu *cpu, u64 id, gpa_t gpa, u64 bytes, u64 va)
+{
+	u64 at, next, mask, any = 0, end = gpa.v + bytes;
+	struct space *s;
+	s64 rc;
+
+	if (!range_ok(gpa.v, bytes, MK_GPA_END))
+		return -EINVAL;
+	s = space_lock(id);
+	if (!s)
+		return -ENOENT;
+	rc = make_top(s);
+	for (at = gpa.v; !rc && at < end; at = align_down(at, PAGE_2M) + PAGE_2M)
+		rc = ptab_entry(&s->npt, at) ? 0 : -ENOMEM;
+	for (at = gpa.v; !rc && at < end; at = next, va += sizeof(mask)) {
+		next = align_down(at, 64 * PAGE_4K) + 64 * PAGE_4K;
+		if (next > end)
+			next = end;
+		mask = take_dirty(ptab_entry(&s->npt, at), (next - at) / PAGE_4K);
+		any |= mask;
+		mask <<= at / PAGE_4K % 64;
+		rc = user_copy_out(cpu, va, &mask, sizeof(mask));
+	}
+	if (any)
+		s->epoch = epoch_bump();
+	spin_unlock(&s->lock);
+	return rc;
 }
 
 s64 space_donate(u64 id, spa_t spa, u64 bytes)

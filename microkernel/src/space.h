@@ -11,6 +11,8 @@
 #include "frame.h"
 #include "ptab.h"
 
+struct cpu;
+
 enum space_phase { SPACE_UNUSED, SPACE_LIVE, SPACE_UNMAPPED, SPACE_RETURNED };
 
 struct space {
@@ -43,6 +45,7 @@ s64 space_destroy(u64 id);
 s64 space_map(u64 id, gpa_t gpa, spa_t spa, u64 bytes, u64 flags);
 s64 space_unmap(u64 id, gpa_t gpa, u64 bytes);
 s64 space_quiesce(u64 id);
+s64 space_dirty(struct cpu *cpu, u64 id, gpa_t gpa, u64 bytes, u64 va);
 s64 space_donate(u64 id, spa_t spa, u64 bytes);
 s64 space_need(u64 id, gpa_t gpa, spa_t spa, u64 bytes, u64 after);
 s64 space_free(u64 id);

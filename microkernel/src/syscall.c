@@ -71,6 +71,8 @@ static s64 dispatch(struct cpu *cpu, u64 nr, u64 a0, u64 a1, u64 a2, u64 a3, u64
 		return space_donate(a0, SPA(a1), a2);
 	case MK_SYS_SPACE_NEED:
 		return space_need(a0, GPA(a1), SPA(a2), a3, a4);
+	case MK_SYS_SPACE_DIRTY:
+		return space_dirty(cpu, a0, GPA(a1), a2, a3);
 	case MK_SYS_SPACE_FREE:
 		return space_free(a0);
 	case MK_SYS_SHARED_SET:

@@ -262,7 +262,10 @@ static void enter(struct cpu *cpu, struct vs *vs)
 	asid_assign(cpu, vs);
 	vs->cpu = cpu->id;
 	v->clean = vs->clean;
+	/* Told to all before the entry, and before epoch_join looks: see epoch_passed_by. */
+	__atomic_store_n(&cpu->in_root, is_root(vs), __ATOMIC_SEQ_CST);
 	svm_enter(vs->block_spa.v, vs->state->gpr, cpu->host_vmcb.v);
+	__atomic_store_n(&cpu->in_root, 0, __ATOMIC_SEQ_CST);
 	if (cpu->features & CPU_TCG)
 		tcg_after_exit(v);
 	vs->clean = CLEAN_ALL;

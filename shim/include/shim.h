@@ -60,6 +60,7 @@ struct slot {
 	uint64_t gpa, hva, pages;
 	struct slot_run *runs; /* in the order of their pages; holes were not pinnable */
 	size_t num_runs, max_runs;
+	uint64_t *dirty; /* KVM_MEM_LOG_DIRTY_PAGES: a bit for each page, set if written */
 };
 
 /* A VM's slots twice: in the order of their gpa and of their id. */
@@ -87,6 +88,7 @@ struct vm_caps {
 	bool exception_payload, triple_fault_event;
 	uint32_t max_vcpu_id; /* 0: not chosen */
 	uint32_t boot_cpu_id;
+	uint32_t dirty_log; /* KVM_DIRTY_LOG_* of KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2 */
 };
 
 struct shim_vm {
@@ -96,6 +98,7 @@ struct shim_vm {
 	struct slot_table slots;
 	struct pool pool;
 	struct mv_mdl_entry_t mdl[MV_MDL_MAX_ENTRIES]; /* the list that is being sent */
+	uint64_t dirty[MV_DIRTY_LOG_WORDS]; /* the log that is being read */
 	struct shim_vcpu *vcpus[SHIM_MAX_VCPUS];
 	uint32_t num_vcpus;
 	struct vm_caps caps;
@@ -208,6 +211,16 @@ int shim_vm_set_memory(struct shim_vm *vm, const struct kvm_userspace_memory_reg
 int shim_vm_ioeventfd(struct shim_vm *vm, const struct kvm_ioeventfd *args);
 /* KVM_REGISTER_COALESCED_MMIO, or with add false KVM_UNREGISTER_COALESCED_MMIO. */
 int shim_vm_coalesce(struct shim_vm *vm, const struct kvm_coalesced_mmio_zone *zone, bool add);
+/*
+ * KVM_GET_DIRTY_LOG: *bitmap, of *bytes, stays the slot's until the lock is dropped; when user
+ * space has it shim_vm_dirty_log_told() begins a new one (but for what CLEAR_DIRTY_LOG does).
+ */
+int shim_vm_get_dirty_log(struct shim_vm *vm, uint32_t slot, const void **bitmap, size_t *bytes);
+void shim_vm_dirty_log_told(struct shim_vm *vm, uint32_t slot);
+/* KVM_CLEAR_DIRTY_LOG: how large its bitmap is, or -errno; and the call with that bitmap. */
+long shim_vm_clear_dirty_log_bytes(struct shim_vm *vm, const struct kvm_clear_dirty_log *clear);
+int shim_vm_clear_dirty_log(struct shim_vm *vm, const struct kvm_clear_dirty_log *clear,
+			    const uint64_t *bitmap);
 int shim_vm_enable_cap(struct shim_vm *vm, const struct kvm_enable_cap *cap);
 int shim_vm_set_tss_addr(struct shim_vm *vm, uint64_t addr);
 int shim_vm_set_identity_map_addr(struct shim_vm *vm, uint64_t addr);

@@ -50,6 +50,8 @@ long msrs_get(struct shim_vcpu *vcpu, struct kvm_msrs __user *arg);
 long msrs_set(struct shim_vcpu *vcpu, const struct kvm_msrs __user *arg);
 
 /* vm_setup.c: ioctls of a VM that is being set up. */
+long vm_get_dirty_log(struct vm_file *vm, const struct kvm_dirty_log __user *arg);
+long vm_clear_dirty_log(struct vm_file *vm, const struct kvm_clear_dirty_log __user *arg);
 long vm_enable_cap(struct vm_file *vm, const struct kvm_enable_cap __user *arg);
 long vm_set_identity_map_addr(struct vm_file *vm, const __u64 __user *arg);
 long vm_set_number(struct vm_file *vm, unsigned long arg,

@@ -67,6 +67,10 @@ static long vm_ioctl_locked(struct vm_file *vm, unsigned int ioctl, unsigned lon
 	void __user *argp = (void __user *)arg;
 
 	switch (ioctl) {
+	case KVM_GET_DIRTY_LOG:
+		return vm_get_dirty_log(vm, argp);
+	case KVM_CLEAR_DIRTY_LOG:
+		return vm_clear_dirty_log(vm, argp);
 	case KVM_GET_CLOCK:
 		return clock_get(vm, argp);
 	case KVM_SET_CLOCK:

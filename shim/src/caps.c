@@ -19,6 +19,18 @@ static int enable_max_vcpu_id(struct vm_caps *caps, uint64_t max)
 	return 0;
 }
 
+/* The bitmap can be all ones at first only for who also clears it. */
+static int enable_dirty_log(struct vm_caps *caps, uint64_t options)
+{
+	if (options &
+	    ~(uint64_t)(KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE | KVM_DIRTY_LOG_INITIALLY_SET))
+		return -EINVAL;
+	if (options == KVM_DIRTY_LOG_INITIALLY_SET)
+		return -EINVAL;
+	caps->dirty_log = (uint32_t)options;
+	return 0;
+}
+
 int shim_vm_enable_cap(struct shim_vm *vm, const struct kvm_enable_cap *cap)
 {
 	if (cap->flags)
@@ -30,6 +42,8 @@ int shim_vm_enable_cap(struct shim_vm *vm, const struct kvm_enable_cap *cap)
 	case KVM_CAP_X86_TRIPLE_FAULT_EVENT:
 		vm->caps.triple_fault_event = cap->args[0];
 		return 0;
+	case KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2:
+		return enable_dirty_log(&vm->caps, cap->args[0]);
 	case KVM_CAP_MAX_VCPU_ID:
 		return enable_max_vcpu_id(&vm->caps, cap->args[0]);
 	default:

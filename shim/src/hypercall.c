@@ -169,6 +169,28 @@ mv_status_t hypercall_mdl(unsigned int idx, uint16_t vmid, const struct mv_mdl_e
 	return status;
 }
 
+mv_status_t hypercall_dirty_log(uint16_t vmid, uint64_t gpa, uint64_t bytes, uint64_t *words,
+				uint64_t *wanted)
+{
+	struct mv_regs regs = { .reg = { handle, vmid, gpa, bytes } };
+	void *page = platform_shared_page_get();
+	mv_status_t status;
+
+	if (!page)
+		return MV_STATUS_FAILURE_UNSUPPORTED;
+	status = call(&regs, MV_VM_OP, MV_VM_OP_DIRTY_LOG_IDX_VAL);
+	if (status == MV_STATUS_SUCCESS)
+		memcpy(words, page, MV_PAGE_SIZE);
+	platform_shared_page_put();
+	*wanted = regs.reg[0];
+	return status;
+}
+
+mv_status_t hypercall_quiesce(uint16_t vmid)
+{
+	return call1_retry(MV_VM_OP, MV_VM_OP_QUIESCE_IDX_VAL, vmid);
+}
+
 mv_status_t hypercall_create_vp(uint16_t vmid, uint16_t *vpid)
 {
 	return call_id(MV_VP_OP, MV_VP_OP_CREATE_VP_IDX_VAL, vmid, vpid, NULL);

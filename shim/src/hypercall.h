@@ -50,6 +50,11 @@ mv_status_t hypercall_destroy_vm(uint16_t vmid);
 mv_status_t hypercall_mdl(unsigned int idx, uint16_t vmid, const struct mv_mdl_entry_t *entries,
 			  size_t count, uint64_t *wanted);
 
+/* Up to MV_DIRTY_LOG_WORDS words for the pages of the range, as the ABI says. *wanted: as above. */
+mv_status_t hypercall_dirty_log(uint16_t vmid, uint64_t gpa, uint64_t bytes, uint64_t *words,
+				uint64_t *wanted);
+mv_status_t hypercall_quiesce(uint16_t vmid);
+
 mv_status_t hypercall_create_vp(uint16_t vmid, uint16_t *vpid);
 mv_status_t hypercall_destroy_vp(uint16_t vpid);
 mv_status_t hypercall_create_vs(uint16_t vpid, uint16_t *vsid, uint64_t *wanted);

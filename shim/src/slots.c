@@ -2,10 +2,9 @@
 /*
  * KVM_SET_USER_MEMORY_REGION: the rules and errors of Linux 6.1, and the ordered table of
  * slots. An operation that fails leaves everything as it was.
- *
- * KVM takes KVM_MEM_LOG_DIRTY_PAGES always; we answer EINVAL until there is a log.
  */
 #include "array.h"
+#include "dirty.h"
 #include "memory.h"
 #include "slots.h"
 
@@ -95,7 +94,7 @@ static void table_move(struct slot_table *table, struct slot *slot, uint64_t gpa
 	order_insert(table->by_gpa, table->num - 1, key_gpa, slot);
 }
 
-static struct slot *table_find_id(const struct slot_table *table, uint32_t id)
+struct slot *slots_find_id(const struct slot_table *table, uint32_t id)
 {
 	size_t at = lower_bound(table->by_id, table->num, key_id, id);
 
@@ -147,6 +146,11 @@ static int slot_create(struct shim_vm *vm, const struct kvm_userspace_memory_reg
 	if (ret)
 		goto free;
 	ret = memory_map(vm, slot);
+	if (!ret && slot->flags & KVM_MEM_LOG_DIRTY_PAGES) {
+		ret = dirty_start(vm, slot, true);
+		if (ret)
+			memory_unmap(vm, slot);
+	}
 	if (ret && !vm->broken)
 		goto unpin;
 
@@ -169,26 +173,57 @@ static int slot_delete(struct shim_vm *vm, struct slot *slot)
 		return ret;
 	table_remove(&vm->slots, slot);
 	memory_unpin(vm, slot);
+	dirty_stop(slot);
 	platform_free(slot);
 	return 0;
 }
 
-/* Old and new place may overlap, so the memory is nowhere for a moment; as on KVM. */
-static int slot_move(struct shim_vm *vm, struct slot *slot, uint64_t gpa)
+static int slot_set_flags(struct shim_vm *vm, struct slot *slot, uint32_t flags)
+{
+	int ret = 0;
+
+	if (!(flags & KVM_MEM_LOG_DIRTY_PAGES))
+		dirty_stop(slot);
+	else if (!slot->dirty)
+		ret = dirty_start(vm, slot, false);
+	if (!ret)
+		slot->flags = flags;
+	return ret;
+}
+
+/* A log is exact from the start where large entries are split before anybody writes. When that
+ * isn't possible now the first log tells too many pages, but none too few. */
+static int map_again(struct shim_vm *vm, struct slot *slot)
+{
+	int ret = memory_map(vm, slot);
+
+	if (!ret && slot->dirty)
+		dirty_sync(vm, slot);
+	return ret;
+}
+
+/*
+ * Old and new place may overlap, so the memory is nowhere for a moment; as on KVM. The log goes
+ * with it: what was written at the old place, and from now on at the new one.
+ */
+static int slot_move(struct shim_vm *vm, struct slot *slot, uint64_t gpa, uint32_t flags)
 {
 	uint64_t old = slot->gpa;
-	int ret;
+	int ret = slot_set_flags(vm, slot, flags);
 
-	ret = memory_unmap(vm, slot);
+	if (!ret && slot->dirty)
+		ret = dirty_sync(vm, slot);
+	if (!ret)
+		ret = memory_unmap(vm, slot);
 	if (ret)
 		return ret;
 	table_move(&vm->slots, slot, gpa);
-	ret = memory_map(vm, slot);
+	ret = map_again(vm, slot);
 	if (!ret || vm->broken)
 		return ret;
 
 	table_move(&vm->slots, slot, old);
-	if (memory_map(vm, slot))
+	if (map_again(vm, slot))
 		vm->broken = true;
 	return ret;
 }
@@ -206,7 +241,7 @@ static int region_check(const struct kvm_userspace_memory_region *region)
 {
 	const uint64_t offset = MV_PAGE_SIZE - 1;
 
-	if (region->flags & ~KVM_MEM_READONLY)
+	if (region->flags & ~(uint32_t)(KVM_MEM_READONLY | KVM_MEM_LOG_DIRTY_PAGES))
 		return -EINVAL;
 	if ((region->memory_size | region->guest_phys_addr | region->userspace_addr) & offset)
 		return -EINVAL;
@@ -234,7 +269,7 @@ int shim_vm_set_memory(struct shim_vm *vm, const struct kvm_userspace_memory_reg
 	if (ret)
 		return ret;
 
-	old = table_find_id(&vm->slots, region->slot);
+	old = slots_find_id(&vm->slots, region->slot);
 	if (!region->memory_size)
 		return old ? slot_delete(vm, old) : -EINVAL;
 	if (old && (region->userspace_addr != old->hva ||
@@ -242,12 +277,12 @@ int shim_vm_set_memory(struct shim_vm *vm, const struct kvm_userspace_memory_reg
 		    (region->flags ^ old->flags) & KVM_MEM_READONLY))
 		return -EINVAL;
 	if (old && gpa == old->gpa)
-		return 0;
+		return slot_set_flags(vm, old, region->flags);
 	if (table_overlaps(&vm->slots, old, gpa, end))
 		return -EEXIST;
 	if (end - 1 > gpa_max())
 		return -EINVAL;
-	return old ? slot_move(vm, old, gpa) : slot_create(vm, region);
+	return old ? slot_move(vm, old, gpa, region->flags) : slot_create(vm, region);
 }
 
 void slots_free(struct shim_vm *vm)
@@ -257,6 +292,7 @@ void slots_free(struct shim_vm *vm)
 
 	for (i = 0; i < table->num; i++) {
 		memory_unpin(vm, table->by_gpa[i]);
+		dirty_stop(table->by_gpa[i]);
 		platform_free(table->by_gpa[i]);
 	}
 	platform_free(table->by_gpa);

@@ -236,6 +236,123 @@ static void unmapped_pages_may_be_cached(void **state)
 	assert_int_equal(space_quiesce(VM), 0);
 }
 
+/* --- space_dirty --- */
+
+#define STACK (MK_U_STACK_TOP - MK_U_STACK_SIZE)
+
+static s64 dirty(u64 gpa, u64 bytes)
+{
+	return space_dirty(cpu_this(), VM, GPA(gpa), bytes, STACK);
+}
+
+static u64 *words(void)
+{
+	return machine_user(0, STACK, true);
+}
+
+static u64 *leaf_of(u64 gpa)
+{
+	struct ptab_leaf leaf;
+
+	assert_true(machine_gpa(space_get(VM), gpa, &leaf));
+	return leaf.entry;
+}
+
+/* Told once, by place; a TLB may still have it, so all CPUs must leave. */
+static void dirty_pages(void **state)
+{
+	(void)state;
+	assert_int_equal(map(0x3F000, RAM, 3 * PAGE_4K, RWX), 0);
+	machine_visit_all();
+	*leaf_of(0x3F000) |= PTE_D;
+	*leaf_of(0x41000) |= PTE_D | BIT(5);
+	memset(words(), 0xAA, 24);
+	assert_int_equal(dirty(0x3F000, 2 * PAGE_4K), 0);
+	assert_int_equal(words()[0], 1ULL << 63);
+	assert_int_equal(words()[1], 0);
+	assert_int_equal(words()[2], 0xAAAAAAAAAAAAAAAA);
+	assert_int_equal(space_quiesce(VM), -EAGAIN);
+	machine_visit(1);
+	assert_int_equal(space_quiesce(VM), 0);
+	assert_int_equal(dirty(0x3F000, 3 * PAGE_4K), 0);
+	assert_int_equal(words()[0], 0);
+	assert_int_equal(words()[1], 2);
+	assert_int_equal(*leaf_of(0x41000), (RAM + 2 * PAGE_4K) | PTE_P | PTE_U | PTE_W | BIT(5));
+	machine_visit(1);
+	/* Nothing to tell: nobody need leave, and what isn't mapped is clean. */
+	assert_int_equal(dirty(0, PAGE_2M), 0);
+	assert_int_equal(words()[1], 0);
+	assert_int_equal(space_quiesce(VM), 0);
+}
+
+static void dirty_splits_large_pages(void **state)
+{
+	struct ptab_leaf leaf;
+	unsigned int i;
+
+	(void)state;
+	assert_int_equal(map(0, RAM, 3 * PAGE_2M, RWX), 0);
+	assert_int_equal(dirty(PAGE_2M, PAGE_4K), 0);
+	assert_int_equal(words()[0], 0);
+	assert_true(machine_gpa(space_get(VM), PAGE_2M, &leaf));
+	assert_int_equal(leaf.level, 1);
+	assert_true(machine_gpa(space_get(VM), 0, &leaf));
+	assert_int_equal(leaf.level, 2);
+	*leaf.entry |= PTE_D;
+	*leaf_of(PAGE_2M + 5 * PAGE_4K) |= PTE_D;
+	assert_int_equal(dirty(0, 2 * PAGE_2M), 0);
+	for (i = 0; i < 8; i++)
+		assert_int_equal(words()[i], ~0ULL);
+	assert_int_equal(words()[8], 1 << 5);
+	assert_int_equal(frame_check(SPA(RAM), PAGE_4K, 0), -EPERM);
+}
+
+static void dirty_is_refused(void **state)
+{
+	struct pool *pool = &space_get(VM)->pool;
+	spa_t taken[16];
+	unsigned int n = 0;
+
+	(void)state;
+	assert_int_equal(dirty(1, PAGE_4K), -EINVAL);
+	assert_int_equal(dirty(0, PAGE_4K - 1), -EINVAL);
+	assert_int_equal(dirty(0, 0), -EINVAL);
+	assert_int_equal(dirty(MK_GPA_END - PAGE_4K, 2 * PAGE_4K), -EINVAL);
+	assert_int_equal(space_dirty(cpu_this(), 0, GPA(0), PAGE_4K, STACK), -ENOENT);
+	assert_int_equal(space_dirty(cpu_this(), VM + 1, GPA(0), PAGE_4K, STACK), -ENOENT);
+	assert_int_equal(map(0, RAM, PAGE_4K, RWX), 0);
+	assert_int_equal(map(PAGE_2M, RAM + PAGE_2M, PAGE_2M, RWX), 0);
+	assert_int_equal(space_dirty(cpu_this(), VM, GPA(0), PAGE_4K, MK_DIRECT), -EFAULT);
+	/* No table for the split: what was dirty still is. */
+	*leaf_of(0) |= PTE_D;
+	while (taken[n] = pool_alloc(pool), taken[n].v != SPA_NONE.v)
+		n++;
+	assert_int_equal(dirty(0, 2 * PAGE_2M), -ENOMEM);
+	assert_true(*leaf_of(0) & PTE_D);
+	while (n)
+		pool_add(pool, taken[--n]);
+	assert_int_equal(dirty(0, 2 * PAGE_2M), 0);
+	assert_int_equal(words()[0], 1);
+}
+
+/* A CPU in the root VM doesn't use a guest's mappings, but its own. */
+static void root_need_not_leave(void **state)
+{
+	(void)state;
+	assert_int_equal(map(0, RAM, PAGE_4K, RWX), 0);
+	machine_visit_all();
+	assert_int_equal(space_unmap(VM, GPA(0), PAGE_4K), 0);
+	assert_int_equal(space_quiesce(VM), -EAGAIN);
+	cpu_get(1)->in_root = 1;
+	assert_int_equal(space_quiesce(VM), 0);
+	assert_int_equal(space_donate(VM, SPA(RAM + PAGE_2M), PAGE_4K), 0);
+	assert_int_equal(space_quiesce(0), -EAGAIN);
+	cpu_get(1)->in_root = 0;
+	assert_int_equal(space_quiesce(VM), -EAGAIN);
+	machine_visit(1);
+	assert_int_equal(space_quiesce(0), 0);
+}
+
 /* What space_need says is enough, and one page less is not. */
 static void need_is_what_map_takes(void **state)
 {
@@ -323,6 +440,10 @@ int main(void)
 		T(map_twice),
 		T(unmap_part_of_a_large_page),
 		T(unmapped_pages_may_be_cached),
+		T(dirty_pages),
+		T(dirty_splits_large_pages),
+		T(dirty_is_refused),
+		T(root_need_not_leave),
 		T(need_is_what_map_takes),
 		T(destroy_phases),
 		T(held_spaces_stay),

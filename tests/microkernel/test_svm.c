@@ -83,6 +83,29 @@ static int teardown(void **state)
 	return 0;
 }
 
+/* --- who can use a guest's mappings --- */
+
+static u32 in_root;
+
+static void guest_looks(struct vmcb *v, u64 *gpr)
+{
+	in_root = cpu_this()->in_root;
+	guest_hlt(v, gpr);
+}
+
+/* While root runs, and no longer: after it the CPU joins whatever epoch has come meanwhile. */
+static void only_root_is_in_root(void **state)
+{
+	(void)state;
+	machine.guest = guest_looks;
+	run(0, MK_ROOT_VS(0));
+	assert_int_equal(in_root, 1);
+	assert_int_equal(cpu_this()->in_root, 0);
+	run(0, ID);
+	assert_int_equal(in_root, 0);
+	assert_int_equal(cpu_this()->in_root, 0);
+}
+
 /* --- ASIDs --- */
 
 static void asid_is_kept(void **state)
@@ -512,6 +535,7 @@ static void root_intercepts(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		T(only_root_is_in_root),
 		T(asid_is_kept),
 		T(new_asid_on_another_cpu),
 		T(asids_wrap_around),

@@ -151,7 +151,7 @@ static const char *const shapes[MK_SYS_COUNT] = {
 	[MK_SYS_SPACE_DONATE] = "spb", [MK_SYS_SPACE_NEED] = "sgpbg", [MK_SYS_SHARED_SET] = "p",
 	[MK_SYS_WINDOW_OPEN] = "s", [MK_SYS_WINDOW_FIXUP] = "aaa", [MK_SYS_LOG] = "ab",
 	[MK_SYS_LOG_READ] = "bab", [MK_SYS_CPU_STOP] = "", [MK_SYS_SPACE_FREE] = "s",
-	[MK_SYS_VS_FPU] = "vaf",
+	[MK_SYS_VS_FPU] = "vaf", [MK_SYS_SPACE_DIRTY] = "sgba",
 };
 
 /* One in eight is of another kind, some are nothing at all. */

@@ -317,6 +317,22 @@ static int64_t space_donate(struct fake_space *s, uint64_t spa, uint64_t bytes)
 	return 0;
 }
 
+static int64_t space_dirty(uint64_t gpa, uint64_t bytes, uint64_t *words)
+{
+	int64_t err = fake.dirty_error;
+	uint64_t count = (gpa / MV_PAGE_SIZE % 64 + bytes / MV_PAGE_SIZE + 63) / 64;
+
+	fake.dirty_error = 0;
+	fake.dirty_gpa = gpa;
+	fake.dirty_bytes = bytes;
+	assert_true(count <= 512);
+	if (err)
+		return err;
+	memcpy(words, fake.dirty, count * sizeof(*words));
+	memset(fake.dirty, 0, count * sizeof(*words));
+	return 0;
+}
+
 static int64_t shared_set(uint64_t spa)
 {
 	if (spa != MK_NONE && fake.shared != MK_NONE)
@@ -381,6 +397,8 @@ int64_t mk_syscall(uint64_t nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t 
 		return fake.space[a0].pool;
 	case MK_SYS_SPACE_DONATE:
 		return space_donate(&fake.space[a0], a1, a2);
+	case MK_SYS_SPACE_DIRTY:
+		return space_dirty(a1, a2, (uint64_t *)a3);
 	case MK_SYS_SPACE_QUIESCE:
 		return again();
 	case MK_SYS_SHARED_SET:

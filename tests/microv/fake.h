@@ -47,6 +47,9 @@ struct fake {
 	int fail_map;	 /* the n-th space_map from now fails with -fail_with (0: none) */
 	int fail_unmap;
 	int fail_with;
+	int64_t dirty_error; /* what space_dirty says once, */
+	uint64_t dirty[512]; /* or gives and forgets, */
+	uint64_t dirty_gpa, dirty_bytes; /* and was asked for last */
 	int busy;	    /* how often vs_run and vs_fetch say EBUSY */
 	int64_t run_error;  /* what vs_run says instead of running */
 	int stopped;	    /* CPU_STOP was called */

@@ -287,6 +287,68 @@ static void list_is_read_once(void **state)
 	assert_int_equal(mdl.entries[0].bytes, 0x1000);
 }
 
+static mv_status_t dirty(uint64_t gpa, uint64_t bytes)
+{
+	return HC(0, VM, DIRTY_LOG, vm, gpa, bytes);
+}
+
+static void dirty_log(void **state)
+{
+	const uint64_t *page = (const uint64_t *)fake_shared;
+
+	(void)state;
+	fake.dirty[0] = 5;
+	fake.dirty[511] = 9;
+	assert_int_equal(dirty(0x100000, MV_DIRTY_LOG_MAX_BYTES), SUCCESS);
+	assert_int_equal(fake.dirty_gpa, 0x100000);
+	assert_int_equal(fake.dirty_bytes, MV_DIRTY_LOG_MAX_BYTES);
+	assert_int_equal(page[0], 5);
+	assert_int_equal(page[511], 9);
+	fake.retries = 1;
+	assert_int_equal(HC(0, VM, QUIESCE, vm, 0, 0), RETRY);
+	assert_int_equal(HC(0, VM, QUIESCE, vm, 0, 0), SUCCESS);
+	assert_int_equal(HC(0, VM, QUIESCE, vm + 1, 0, 0), MV_STATUS_INVALID_INPUT_REG1);
+	/* A page short of tables: how many would do, at most. */
+	fake.dirty_error = -MK_ENOMEM;
+	fake.space[vm].pool = 3;
+	assert_int_equal(dirty(0, 0x400000), MV_STATUS_FAILURE_NO_MEMORY);
+	assert_int_equal(fake_reg(0, 0), 6);
+	fake.dirty_error = -MK_ENOMEM;
+	fake.space[vm].pool = 30;
+	assert_int_equal(dirty(0, 0x400000), MV_STATUS_FAILURE_NO_MEMORY);
+	assert_int_equal(fake_reg(0, 0), 1);
+	fake.space[vm].pool = 200;
+}
+
+static void dirty_log_is_refused(void **state)
+{
+	static const struct {
+		uint64_t gpa, bytes;
+		mv_status_t status;
+	} bad[] = {
+		{ 1, 0x1000, MV_STATUS_INVALID_INPUT_REG2 },
+		{ MK_GPA_END, 0x1000, MV_STATUS_INVALID_INPUT_REG2 },
+		{ ~0xFFFULL, 0x1000, MV_STATUS_INVALID_INPUT_REG2 },
+		{ 0, 0, MV_STATUS_INVALID_INPUT_REG3 },
+		{ 0, 0x1001, MV_STATUS_INVALID_INPUT_REG3 },
+		{ 0, ~0xFFFULL, MV_STATUS_INVALID_INPUT_REG3 },
+		{ 0, MV_DIRTY_LOG_MAX_BYTES + 0x1000, MV_STATUS_INVALID_INPUT_REG3 },
+		{ 0x3F000, MV_DIRTY_LOG_MAX_BYTES - 0x3E000, MV_STATUS_INVALID_INPUT_REG3 },
+		{ MK_GPA_END - 0x1000, 0x2000, MV_STATUS_INVALID_INPUT_REG3 },
+	};
+
+	(void)state;
+	fake.dirty_gpa = 7;
+	for (unsigned int i = 0; i < ARRAY_SIZE(bad); i++)
+		assert_int_equal(dirty(bad[i].gpa, bad[i].bytes), bad[i].status);
+	assert_int_equal(HC(0, VM, DIRTY_LOG, vm + 1, 0, 0x1000), MV_STATUS_INVALID_INPUT_REG1);
+	assert_int_equal(HC(0, PP, CLR_SHARED_PAGE_GPA, 0, 0, 0), SUCCESS);
+	assert_int_equal(dirty(0, 0x1000), UNKNOWN);
+	assert_int_equal(fake.dirty_gpa, 7);
+	fake_share(0);
+	assert_int_equal(dirty(0x3F000, MV_DIRTY_LOG_MAX_BYTES - 0x3F000), SUCCESS);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -302,6 +364,8 @@ int main(void)
 		cmocka_unit_test_setup(abandoned_continuation, setup),
 		cmocka_unit_test_setup(donate_continues, setup),
 		cmocka_unit_test_setup(list_is_read_once, setup),
+		cmocka_unit_test_setup(dirty_log, setup),
+		cmocka_unit_test_setup(dirty_log_is_refused, setup),
 	};
 
 	return cmocka_run_group_tests_name("microv map", tests, NULL, NULL);

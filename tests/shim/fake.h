@@ -102,6 +102,8 @@ struct fake_hv {
 	unsigned int times_told;
 	size_t reg_gets;
 	size_t runs;
+	uint64_t dirty[1U << 15]; /* a bit for each page of guest memory from 0 on */
+	size_t dirty_calls, quiesces;
 	bool waiting; /* RETRY_CONTINUATION was the last answer */
 	unsigned int pings_seen;
 };

@@ -142,6 +142,30 @@ static void *page_in(void)
 	return fake_shared_page();
 }
 
+static void take_page(uint64_t page, uint64_t first, uint64_t *words)
+{
+	const uint64_t bit = 1ULL << page % 64;
+
+	if (page / 64 < sizeof(hv.dirty) / 8 && hv.dirty[page / 64] & bit) {
+		hv.dirty[page / 64] &= ~bit;
+		words[(page - first) / 64] |= bit;
+	}
+}
+
+static mv_status_t dirty_log(uint64_t gpa, uint64_t bytes, uint64_t *words)
+{
+	const uint64_t first = gpa / PAGE / 64 * 64, end = (gpa + bytes) / PAGE;
+	uint64_t page;
+
+	hv.dirty_calls++;
+	assert_int_equal((gpa | bytes) % PAGE, 0);
+	assert_true(bytes && end - first <= MV_DIRTY_LOG_WORDS * 64);
+	memset(words, 0, (end - first + 63) / 64 * 8);
+	for (page = gpa / PAGE; page < end; page++)
+		take_page(page, first, words);
+	return MV_STATUS_SUCCESS;
+}
+
 static mv_status_t vm_op(unsigned int idx, struct mv_regs *regs)
 {
 	if (idx == MV_VM_OP_CREATE_VM_IDX_VAL) {
@@ -173,6 +197,15 @@ static mv_status_t vm_op(unsigned int idx, struct mv_regs *regs)
 	case MV_VM_OP_CLOCK_SET_IDX_VAL:
 		hv.clock = regs->reg[2];
 		hv.clock_tsc = regs->reg[3];
+		return MV_STATUS_SUCCESS;
+	case MV_VM_OP_DIRTY_LOG_IDX_VAL:
+		if (is_short(&regs->reg[0]))
+			return MV_STATUS_FAILURE_NO_MEMORY;
+		return dirty_log(regs->reg[2], regs->reg[3], page_in());
+	case MV_VM_OP_QUIESCE_IDX_VAL:
+		if (must_retry())
+			return MV_STATUS_RETRY_CONTINUATION;
+		hv.quiesces++;
 		return MV_STATUS_SUCCESS;
 	case MV_VM_OP_DESTROY_VM_IDX_VAL:
 		assert_int_equal(hv.vps, 0);

@@ -60,7 +60,6 @@ static void refused(void **state)
 		struct kvm_userspace_memory_region region;
 		int error;
 	} cases[] = {
-		{ { 1, KVM_MEM_LOG_DIRTY_PAGES, 0, PAGE, 0x10000 }, -EINVAL },
 		{ { 0, KVM_MEM_READONLY, 0x100000, 16 * PAGE, 0x200000 }, -EINVAL },
 		{ { 0, KVM_MEM_READONLY, 0x200000, 16 * PAGE, 0x200000 }, -EINVAL },
 		{ { 1, 1U << 31, 0, PAGE, 0x10000 }, -EINVAL },

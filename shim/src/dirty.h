@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+/* KVM_MEM_LOG_DIRTY_PAGES: which pages of a slot were written. Under the VM lock. */
+#ifndef SHIM_DIRTY_H
+#define SHIM_DIRTY_H
+
+#include <shim.h>
+
+/* Begins the log of a slot that is mapped: 0, or -errno and there is none. fresh: it has been
+ * mapped just now, so all that was written belongs to it. */
+int dirty_start(struct shim_vm *vm, struct slot *slot, bool fresh);
+/* Takes what was written since into the log; before the slot is unmapped, for one. */
+int dirty_sync(struct shim_vm *vm, struct slot *slot);
+void dirty_stop(struct slot *slot);
+
+#endif /* SHIM_DIRTY_H */
