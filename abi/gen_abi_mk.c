@@ -80,7 +80,7 @@ static void gen_groups(void)
 	GEN_CONST(MK_G_SEG, "seg");
 	GEN_CONST(MK_G_TABLE, "gdtr, idtr");
 	GEN_CONST(MK_G_DR, "dr, dr6, dr7");
-	GEN_CONST(MK_G_MSR, "star to pat");
+	GEN_CONST(MK_G_MSR, "star to tsc_aux");
 	GEN_CONST(MK_G_XCR, "xcr0");
 	GEN_CONST(MK_G_TSC, "tsc_offset");
 }
@@ -147,6 +147,7 @@ static void gen_state(void)
 		GEN_FIELD(mk_state, sfmask, "MSR"), GEN_FIELD(mk_state, kernel_gs_base, "MSR"),
 		GEN_FIELD(mk_state, sysenter_cs, "MSR"), GEN_FIELD(mk_state, sysenter_esp, "MSR"),
 		GEN_FIELD(mk_state, sysenter_eip, "MSR"), GEN_FIELD(mk_state, pat, "MSR"),
+		GEN_FIELD(mk_state, tsc_aux, "MSR; 32 bits count"),
 		GEN_FIELD(mk_state, reserved2, "0"),
 		GEN_FIELD(mk_state, exit, "mk_exit, written by vs_run"),
 		GEN_FIELD(mk_state, reserved3, "0"),

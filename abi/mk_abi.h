@@ -120,7 +120,7 @@ enum mk_start {
 #define MK_G_SEG (1U << 2)  /* seg[] */
 #define MK_G_TABLE (1U << 3) /* gdtr idtr */
 #define MK_G_DR (1U << 4)   /* dr0-3 dr6 dr7 */
-#define MK_G_MSR (1U << 5)  /* star .. pat */
+#define MK_G_MSR (1U << 5)  /* star .. tsc_aux */
 #define MK_G_XCR (1U << 6)  /* xcr0 */
 #define MK_G_TSC (1U << 7)  /* tsc_offset */
 #define MK_G_ALL 0xFFU
@@ -251,7 +251,8 @@ struct mk_state {
 	mv_u64 star, lstar, cstar, sfmask, kernel_gs_base;
 	mv_u64 sysenter_cs, sysenter_esp, sysenter_eip;
 	mv_u64 pat;
-	mv_u64 reserved2[7];
+	mv_u64 tsc_aux; /* 32 bits count */
+	mv_u64 reserved2[6];
 	struct mk_exit exit;
 	mv_u8 reserved3[0x800 - 0x290];
 	mv_u8 microv[0x800]; /* MicroV's own; ring 0 never looks at it */

@@ -23,6 +23,8 @@
 #define EBX7_TSC_ADJUST (1U << 1)
 #define ECX7_PKU (1U << 3)
 #define ECX7_OSPKE (1U << 4)
+#define ECX7_RDPID (1U << 22)
+#define EDX81_RDTSCP (1U << 27)
 #define XSAVEC (1U << 1)
 #define CR4_PKE (1ULL << 22)
 #define CR4_ALWAYS 0x7FFULL /* VME to OSXMMEXCPT: every CPU that can run us has them */
@@ -32,8 +34,8 @@
 
 /*
  * The bits of the CPU's own answer that a guest may have; a leaf that isn't here is empty.
- * Left out: what would need an MSR or an XSAVE state that guests don't have (TSC_AUX of
- * RDTSCP and RDPID, SPEC_CTRL, OSVW, XSS), counters, MONITOR, x2APIC, virtualization.
+ * Left out: what would need an MSR or an XSAVE state that guests don't have (SPEC_CTRL,
+ * OSVW, XSS), counters, MONITOR, x2APIC, virtualization.
  */
 static const struct {
 	uint32_t fun;
@@ -43,9 +45,9 @@ static const struct {
 	{ 0x00000001, { ~0U, 0x0000FF00, 0x76DA3203, 0x0F8BFBFF } },
 	{ 0x00000002, { ~0U, ~0U, ~0U, ~0U } },
 	{ 0x00000006, { 0x00000004, 0, 0, 0 } },
-	{ 0x00000007, { 0, 0xFDBF27EB, 0x1A005F4E, 0x0000011C } },
+	{ 0x00000007, { 0, 0xFDBF27EB, 0x1A405F4E, 0x0000011C } },
 	{ 0x80000000, { ~0U, ~0U, ~0U, ~0U } },
-	{ 0x80000001, { ~0U, 0, 0x006109F3, 0xE7D3FBFF } },
+	{ 0x80000001, { ~0U, 0, 0x006109F3, 0xEFD3FBFF } },
 	{ 0x80000006, { 0, ~0U, ~0U, ~0U } },
 	{ 0x80000007, { 0, 0, 0, 0x00000100 } },
 	{ 0x80000008, { 0x0000FFFF, 0x00000205, 0, 0 } },
@@ -387,6 +389,21 @@ uint64_t cpuid_cr4(const struct vs *vs)
 		       << cr4_features[i].cr4;
 	}
 	return cr4;
+}
+
+int cpuid_has_tsc_aux(const struct vs *vs)
+{
+	const struct mv_cdl_entry_t *ext = find(vs, EXTENDED_BASE + 1, 0), *seven = find(vs, 7, 0);
+
+	return (ext && ext->edx & EDX81_RDTSCP) || (seven && seven->ecx & ECX7_RDPID);
+}
+
+int cpuid_is_intel(const struct vs *vs)
+{
+	const struct mv_cdl_entry_t *e = find(vs, 0, 0);
+
+	/* "GenuineIntel" */
+	return e && e->ebx == 0x756E6547 && e->edx == 0x49656E69 && e->ecx == 0x6C65746E;
 }
 
 uint64_t cpuid_xcr0(const struct vs *vs)

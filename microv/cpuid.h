@@ -38,6 +38,10 @@ uint64_t cpuid_cr4(const struct vs *vs);
 /* Physical address bits of the VS. */
 unsigned int cpuid_phys_bits(const struct vs *vs);
 
+/* Has the VS RDTSCP or RDPID? Is its CPU one of Intel's? */
+int cpuid_has_tsc_aux(const struct vs *vs);
+int cpuid_is_intel(const struct vs *vs);
+
 /* The bits of XCR0 that the VS may set. */
 uint64_t cpuid_xcr0(const struct vs *vs);
 

@@ -20,6 +20,7 @@ enum check {
 	MCE, /* of four: control, status, address, other */
 	MCG_CAP,
 	MCG_CTL,
+	TSC_AUX,
 };
 
 struct msr {
@@ -53,6 +54,7 @@ static const struct msr msrs[] = {
 	MSR(SYSENTER_ESP, sysenter_esp, MK_G_MSR, CANONICAL),
 	MSR(SYSENTER_EIP, sysenter_eip, MK_G_MSR, CANONICAL),
 	MSR(PAT, pat, MK_G_MSR, PAT),
+	MSR(TSC_AUX, tsc_aux, MK_G_MSR, TSC_AUX),
 	MSR_OWN(APIC_BASE, apic_base, APIC_BASE),
 	MSR_OWN(TSC_ADJUST, tsc_adjust, ANY),
 	MSR_OWN(MISC_ENABLE, misc_enable, ANY),
@@ -195,8 +197,16 @@ static int mcg_ctl_valid(struct vs *vs, uint64_t value)
 	return !value || (!~value && state_data(vs->st)->msrs.mcg_cap & MCG_CTL_P);
 }
 
+/* Only a CPU with RDTSCP or RDPID has it. */
+static int tsc_aux_exists(void)
+{
+	return cpuid_bit(0x80000001, 3, 27) || cpuid_bit(7, 2, 22);
+}
+
 static int msr_exists(uint64_t index)
 {
+	if (index == MSR_TSC_AUX)
+		return tsc_aux_exists();
 	return index == MSR_TSC || kvmclock_msr(index) || find(index) || find_constant(index) >= 0;
 }
 
@@ -226,6 +236,8 @@ static int found_valid(struct vs *vs, const struct msr *msr, unsigned int n, uin
 		return mcg_cap_valid(value);
 	case MCG_CTL:
 		return mcg_ctl_valid(vs, value);
+	case TSC_AUX: /* AMD's CPUs ignore the upper half */
+		return !(value >> 32) || !cpuid_is_intel(vs);
 	}
 	return 1;
 }
@@ -274,6 +286,8 @@ static void msr_write(struct vs *vs, uint64_t index, uint64_t value)
 	}
 	if (index == MSR_HWCR)
 		value &= ~HWCR_IGNORED;
+	if (index == MSR_TSC_AUX)
+		value = (uint32_t)value;
 	state_fetch(vs->id, vs->st, msr->group);
 	vs->st->dirty |= msr->group;
 	memcpy((char *)vs->st + msr->offset + (index - msr->index) * 8, &value, sizeof(value));
@@ -304,7 +318,8 @@ unsigned int msr_all(uint32_t *list, unsigned int max)
 	list_add(list, max, &n, MSR_WALL_CLOCK);
 	for (unsigned int i = 0; i < ARRAY_SIZE(msrs); i++)
 		for (unsigned int j = 0; j < msrs[i].count; j++)
-			list_add(list, max, &n, msrs[i].index + j);
+			if (msr_exists(msrs[i].index + j))
+				list_add(list, max, &n, msrs[i].index + j);
 	for (unsigned int i = 0; i < ARRAY_SIZE(constants); i++)
 		list_add(list, max, &n, constants[i].index);
 	return n;
@@ -320,9 +335,17 @@ static int mce_guest_missing(const struct vs *vs, uint32_t index)
 	return index - MSR_MCE < 4 * MCE_BANKS && index - MSR_MCE >= 4 * (cap & MCG_CAP_BANKS);
 }
 
+/* Some depend on the guest's CPUID, as in KVM. */
+static int guest_missing(const struct vs *vs, uint32_t index)
+{
+	if (index == MSR_TSC_AUX)
+		return !cpuid_has_tsc_aux(vs);
+	return mce_guest_missing(vs, index);
+}
+
 int msr_guest_read(struct vs *vs, uint32_t index, uint64_t *value)
 {
-	if (!msr_exists(index) || mce_guest_missing(vs, index))
+	if (!msr_exists(index) || guest_missing(vs, index))
 		return -1;
 	*value = msr_read(vs, index);
 	return 0;
@@ -360,7 +383,7 @@ static int mce_guest_refused(struct vs *vs, uint32_t index, uint64_t value)
 
 int msr_guest_write(struct vs *vs, uint32_t index, uint64_t value)
 {
-	if (!msr_exists(index) || !msr_valid(vs, index, value) || mce_guest_missing(vs, index) ||
+	if (!msr_exists(index) || !msr_valid(vs, index, value) || guest_missing(vs, index) ||
 	    mce_guest_refused(vs, index, value))
 		return -1;
 	switch (index) {

@@ -55,13 +55,14 @@ void state_reset(struct mk_state *st, int bsp)
 
 void state_init(unsigned int vsid, struct mk_state *st)
 {
-	uint64_t cr0, pat, xcr0, tsc_offset;
+	uint64_t cr0, pat, tsc_aux, xcr0, tsc_offset;
 	struct vs_msrs msrs;
 	struct vs_time time;
 
 	state_fetch(vsid, st, MK_G_CR | MK_G_MSR | MK_G_XCR | MK_G_TSC);
 	cr0 = st->cr0;
 	pat = st->pat;
+	tsc_aux = st->tsc_aux;
 	xcr0 = st->xcr0;
 	tsc_offset = st->tsc_offset;
 	msrs = state_data(st)->msrs;
@@ -71,6 +72,7 @@ void state_init(unsigned int vsid, struct mk_state *st)
 	state_reset(st, 0);
 	st->cr0 = CR0_ET | (cr0 & (CR0_CD | CR0_NW));
 	st->pat = pat;
+	st->tsc_aux = tsc_aux;
 	st->xcr0 = xcr0;
 	st->tsc_offset = tsc_offset;
 	state_data(st)->msrs = msrs;

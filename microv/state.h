@@ -107,7 +107,7 @@ void state_fetch(unsigned int vsid, struct mk_state *st, uint32_t groups);
 /* The state of a CPU after reset; bsp: of the first one of its VM. All groups are dirty. */
 void state_reset(struct mk_state *st, int bsp);
 
-/* The state after INIT: as reset, but memory types, XCR0, time and the APIC stay. */
+/* The state after INIT: as reset, but memory types, XCR0, TSC_AUX, time and the APIC stay. */
 void state_init(unsigned int vsid, struct mk_state *st);
 
 #endif

@@ -127,6 +127,7 @@ static const struct {
 	{ 0xc0000082, 0xffffffff81000000, 0x800000000000 },
 	{ 0xc0000083, 0xffffffff82000000, 0x800000000000 },
 	{ 0xc0000084, 0x47700, 0 },
+	{ 0xc0000103, 0x89abcdef, 0 },
 	{ 0xc0000102, 0xffff888000000000, 0x800000000000 },
 	{ 0xc0010015, 1 << 18, 1 << 17 },
 	{ 0x17a, 7, 0 },
@@ -211,11 +212,11 @@ static struct kt_guest guest_new(void)
 static void guest_and_host(void)
 {
 	static const uint32_t both[] = {
-		0x174, 0x277, 0x200, 0x250, 0x2ff, 0x400, 0xc0000081, 0x17a
+		0x174, 0x277, 0x200, 0x250, 0x2ff, 0x400, 0xc0000081, 0x17a, 0xc0000103
 	};
 	static const uint64_t data[] = {
 		0x18,  0x0007010600070106, 0x80000006, 0x0606060606060606, 0xc06,
-		~0ULL, 0x23001000000000,   7
+		~0ULL, 0x23001000000000,   7,	       0x80000001
 	};
 	struct kt_guest g = guest_new();
 
@@ -251,6 +252,22 @@ static void guest_refused(void)
 	}
 }
 
+/* By its CPUID the guest has neither RDTSCP nor RDPID. */
+static void tsc_aux_missing(void)
+{
+	struct kt_guest g = { .vm = kt_vm_create() };
+	struct kvm_cpuid2 none = { .nent = 0 };
+	uint64_t value = 5;
+
+	g.mem = kt_memory(&g.vm, 0, 0, KT_GUEST_SIZE);
+	g.vcpu = kt_vcpu_create(&g.vm, 0);
+	CHECK_OK(ioctl(g.vcpu.fd, KVM_SET_CPUID2, &none));
+	CHECK_EQ(set(g.vcpu.fd, 0xc0000103, 0x1ffffffff), 1);
+	CHECK_EQ(get(g.vcpu.fd, 0xc0000103), 0xffffffff);
+	CHECK(!guest_does(&g, CODE(write_msr), 0xc0000103, &value));
+	CHECK_EQ(get(g.vcpu.fd, 0xc0000103), 0xffffffff);
+}
+
 /* The TSC moves with TSC_ADJUST, and TSC_ADJUST with the TSC. */
 static void guest_tsc_adjust(void)
 {
@@ -275,6 +292,7 @@ static const struct kt_test tests[] = {
 	{ "MSRs set and got", set_and_get },
 	{ "MSRs of the guest are those of user space", guest_and_host },
 	{ "MSRs that the guest may not write", guest_refused },
+	{ "TSC_AUX without RDTSCP", tsc_aux_missing },
 	{ "TSC_ADJUST", guest_tsc_adjust },
 };
 

@@ -5,6 +5,7 @@
  */
 #include "kvmtest.h"
 
+#include <sched.h>
 #include <signal.h>
 #include <sys/ptrace.h>
 #include <sys/time.h>
@@ -15,6 +16,7 @@ GUEST(fpu);
 GUEST(fpu_reset);
 GUEST(debug);
 GUEST(bases);
+GUEST(tsc_aux);
 GUEST(xcr0);
 
 #define SAVED 0x20000UL
@@ -299,11 +301,78 @@ static void xcr0_kept_apart(void)
 	}
 }
 
+static bool host_has_rdtscp(void)
+{
+	uint32_t eax = 0x80000001, ebx, ecx, edx;
+
+	__asm__ volatile("cpuid" : "+a"(eax), "=b"(ebx), "=c"(ecx), "=d"(edx));
+	return edx & 1U << 27;
+}
+
+static uint32_t rdtscp_aux(void)
+{
+	uint32_t eax, ecx, edx;
+
+	__asm__ volatile("rdtscp" : "=a"(eax), "=c"(ecx), "=d"(edx));
+	return ecx;
+}
+
+/* Linux has the CPU's number there. */
+static void check_host_tsc_aux(void)
+{
+	CHECK_EQ(rdtscp_aux() & 0xfff, sched_getcpu());
+}
+
+static void set_tsc_aux(const struct kt_vcpu *vcpu, uint64_t value)
+{
+	struct {
+		struct kvm_msrs head;
+		struct kvm_msr_entry entry;
+	} msr = { { .nmsrs = 1 }, { .index = 0xc0000103, .data = value } };
+
+	CHECK_EQ(ioctl(vcpu->fd, KVM_SET_MSRS, &msr), 1);
+}
+
+static void check_guest_tsc_aux(const struct kt_vcpu *vcpu, uint32_t want)
+{
+	RUN(vcpu, KVM_EXIT_IO);
+	check_host_tsc_aux();
+	RUN(vcpu, KVM_EXIT_HLT);
+	check_host_tsc_aux();
+	CHECK_EQ(kt_regs(vcpu).rbx, want);
+	CHECK_EQ((uint32_t)kt_regs(vcpu).rax, want);
+	CHECK_EQ(kt_regs(vcpu).rdx, 0);
+}
+
+static void tsc_aux_of_each(void)
+{
+	struct kt_guest g = kt_guest(KT_LONG64, CODE(tsc_aux));
+	struct kt_vcpu other = kt_vcpu_create(&g.vm, 1);
+	cpu_set_t one;
+
+	if (!host_has_rdtscp())
+		kt_skip("no RDTSCP on this CPU");
+	kt_start(&other, g.mem, KT_LONG64, KT_CODE);
+	kt_set_cpuid(&g.vm, &g.vcpu);
+	kt_set_cpuid(&g.vm, &other);
+	start_fpu(&other, 0x99, 0); /* RDI */
+	for (unsigned int i = 0; i < 10; i++) {
+		CPU_ZERO(&one);
+		CPU_SET(i % 2, &one);
+		sched_setaffinity(0, sizeof(one), &one); /* where there are two */
+		check_guest_tsc_aux(&g.vcpu, i ? 0x12340000 + i - 1 : 0);
+		check_guest_tsc_aux(&other, 0x99);
+		/* AMD's CPUs ignore the upper half */
+		set_tsc_aux(&g.vcpu, 0xffffffff12340000 + i);
+	}
+}
+
 static const struct kt_test tests[] = {
 	{ "FPU and SSE of guest and host", fpu_kept_apart },
 	{ "FPU and SSE of two vCPUs in one thread", fpu_of_two_vcpus },
 	{ "FPU and SSE of a new vCPU", fpu_of_new_vcpu },
 	{ "XCR0 of guest and host", xcr0_kept_apart },
+	{ "TSC_AUX of two vCPUs and the host", tsc_aux_of_each },
 	{ "debug registers of the guest", guest_debug_registers },
 	{ "debug registers of the host", host_debug_registers },
 	{ "segment bases and system-call MSRs", host_bases },

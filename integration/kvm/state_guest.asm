@@ -63,6 +63,24 @@ GUEST_CODE debug, 64
 	jmp	debug
 END_CODE
 
+; TSC_AUX by WRMSR from EDI, if that isn't 0; then by RDTSCP at each exit.
+GUEST_CODE tsc_aux, 64
+	mov	ecx, 0xc0000103
+	mov	eax, edi
+	xor	edx, edx
+	test	edi, edi
+	jz	.again
+	wrmsr
+.again:
+	out	0x10, al
+	rdtscp
+	mov	ebx, ecx
+	mov	ecx, 0xc0000103
+	rdmsr
+	hlt
+	jmp	.again
+END_CODE
+
 ; Segment bases by MSR, SWAPGS, and system-call MSRs that the host uses itself.
 GUEST_CODE bases, 64
 	mov	ecx, 0xc0000100

@@ -65,15 +65,18 @@ static bool is_tcg(void)
 
 u64 cpu_features(u32 *asids)
 {
-	u32 svm[4], ext[4], ext8[4];
+	u32 svm[4], ext[4], ext8[4], seven[4];
+	bool tsc_aux;
 
+	hw_cpuid(7, 0, seven);
 	hw_cpuid(0x8000000A, 0, svm); /* APM vol. 3, E.4.9 */
 	hw_cpuid(0x80000001, 0, ext);
 	hw_cpuid(0x80000008, 0, ext8);
 	*asids = svm[1];
+	tsc_aux = ext[3] & BIT(27) || seven[2] & BIT(22); /* RDTSCP, RDPID */
 	return (svm[3] & BIT(3) ? CPU_NRIPS : 0) | (svm[3] & BIT(7) ? CPU_DECODE : 0) |
 	       (ext[3] & BIT(26) ? CPU_1G : 0) | (ext8[1] & BIT(12) ? CPU_IBPB : 0) |
-	       (is_tcg() ? CPU_TCG : 0);
+	       (tsc_aux ? CPU_TSC_AUX : 0) | (is_tcg() ? CPU_TCG : 0);
 }
 
 static int allocate(u64 n, struct cpu **out)

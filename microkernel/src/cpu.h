@@ -69,6 +69,7 @@ struct cpu {
 #define CPU_DECODE BIT(3)
 #define CPU_1G BIT(4)
 #define CPU_IBPB BIT(5)
+#define CPU_TSC_AUX BIT(6)
 #define CPU_TCG BIT(7) /* QEMU's emulation */
 
 /* The CPU that runs this. */

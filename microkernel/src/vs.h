@@ -28,6 +28,7 @@ struct vs {
 	void *block;	/* the backend's: VMCB */
 	spa_t block_spa;
 	u64 xcr0;
+	u32 tsc_aux;	/* root's: while it doesn't run */
 	bool debug_regs; /* DR0-3 are the VS's own while it runs */
 	bool stepping;	 /* root: executes one instruction on the scratch page */
 	u64 step_flags;	 /* root: RFLAGS bits to put back after that */

@@ -194,6 +194,17 @@ static void debug_swap(struct vs *from, struct vs *to)
 	hw_write_dr(to->state->dr);
 }
 
+/* RDTSCP and RDPID read it. Root writes it as it likes, guests only by way of ring 3. */
+static void tsc_aux_swap(const struct cpu *cpu, struct vs *from, const struct vs *to)
+{
+	if (!(cpu->features & CPU_TSC_AUX))
+		return;
+	if (is_root(from))
+		from->tsc_aux = hw_rdmsr(MSR_TSC_AUX);
+	if (from->tsc_aux != to->tsc_aux)
+		hw_wrmsr(MSR_TSC_AUX, to->tsc_aux);
+}
+
 /* The registers that a world switch leaves alone change hands when another VS runs here. */
 static void switch_to(struct cpu *cpu, struct vs *vs)
 {
@@ -208,6 +219,7 @@ static void switch_to(struct cpu *cpu, struct vs *vs)
 	fpu_save(cpu, from);
 	fpu_load(cpu, vs);
 	debug_swap(from, vs);
+	tsc_aux_swap(cpu, from, vs);
 	if (!is_root(from) && cpu->features & CPU_IBPB)
 		hw_wrmsr(MSR_PRED_CMD, PRED_CMD_IBPB);
 	__atomic_store_n(&cpu->fpu, vs, __ATOMIC_RELEASE);
@@ -292,6 +304,8 @@ static void commit_cpu(struct cpu *cpu, struct vs *vs, u32 dirty)
 {
 	if (dirty & MK_G_XCR && cpu->xcr0_all)
 		hw_xsetbv(vs->xcr0);
+	if (dirty & MK_G_MSR && cpu->features & CPU_TSC_AUX)
+		hw_wrmsr(MSR_TSC_AUX, vs->tsc_aux);
 	if (!(dirty & MK_G_DR) || is_root(vs))
 		return;
 	if (vs->debug_regs)

@@ -60,8 +60,9 @@ static void commit_seg(struct vmcb *v, const struct mk_state *s)
 	v->cpl = v->ss.attrib >> 5 & 3;
 }
 
-static void commit_msr(struct vmcb *v, const struct mk_state *s)
+static void commit_msr(struct vs *vs, struct vmcb *v, const struct mk_state *s)
 {
+	vs->tsc_aux = s->tsc_aux;
 	v->star = s->star;
 	v->lstar = s->lstar;
 	v->cstar = s->cstar;
@@ -104,7 +105,7 @@ static void commit_groups(struct vs *vs, struct vmcb *v, const struct mk_state *
 		v->dr7 = s->dr7;
 	}
 	if (dirty & MK_G_MSR)
-		commit_msr(v, s);
+		commit_msr(vs, v, s);
 	if (dirty & MK_G_XCR)
 		commit_xcr0(vs, __atomic_load_n(&s->xcr0, __ATOMIC_RELAXED));
 	if (dirty & MK_G_TSC)
@@ -238,8 +239,10 @@ void backend_fetch(struct vs *vs, u32 groups)
 		s->dr6 = v->dr6;
 		s->dr7 = v->dr7;
 	}
-	if (groups & MK_G_MSR)
+	if (groups & MK_G_MSR) {
 		fetch_msr(s, v);
+		s->tsc_aux = vs->tsc_aux;
+	}
 	if (groups & MK_G_XCR) /* where XSETBV isn't intercepted, the guest may have changed it */
 		s->xcr0 = cpu->fpu == vs && cpu->xcr0_all ? hw_xgetbv() : vs->xcr0;
 }

@@ -23,6 +23,7 @@ static const uint32_t to_save[] = {
 	0xC0000082,
 	0x10,  /* TSC */
 	0x277, /* PAT */
+	0xC0000103, /* TSC_AUX */
 	MSR_KVM_SYSTEM_TIME,
 	MSR_KVM_WALL_CLOCK,
 	MSR_KVM_SYSTEM_TIME_NEW,

@@ -117,6 +117,7 @@ static void features(void **state)
 		{ .svm = 1 << 3, .feature = CPU_NRIPS },
 		{ .svm = 1 << 7, .feature = CPU_DECODE },
 		{ .ext = 1 << 26, .feature = CPU_1G },
+		{ .ext = 1 << 27, .feature = CPU_TSC_AUX },
 		{ .ext8 = 1 << 12, .feature = CPU_IBPB },
 	};
 	unsigned int i;

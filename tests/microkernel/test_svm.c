@@ -318,6 +318,40 @@ static void xcr0_while_switching(void **state)
 	assert_int_equal(machine.cpu[0].xcr0, 3);
 }
 
+/* Root writes its TSC_AUX when it likes, a guest's comes with its MSRs. */
+static void tsc_aux_belongs_to_one(void **state)
+{
+	struct mk_state *s = machine_user(0, MK_U_STATE + ID * PAGE_4K, true);
+	u64 *tsc_aux = &machine.cpu[0].tsc_aux;
+
+	(void)state;
+	*tsc_aux = 7;
+	cpu_this()->features = 0;
+	run(0, ID);
+	assert_int_equal(*tsc_aux, 7);
+	run(0, 0);
+	cpu_this()->features = CPU_TSC_AUX;
+	s->tsc_aux = 0xFFFFFFFF00000105;
+	s->dirty = MK_G_MSR;
+	run(0, ID);
+	assert_int_equal(*tsc_aux, 0x105);
+	s->tsc_aux = 0x106; /* while its registers are in the CPU */
+	s->dirty = MK_G_MSR;
+	run(0, ID);
+	assert_int_equal(*tsc_aux, 0x106);
+	run(0, ID + 1);
+	assert_int_equal(*tsc_aux, 0);
+	run(0, 0);
+	assert_int_equal(*tsc_aux, 7);
+	*tsc_aux = 8;
+	run(0, ID);
+	assert_int_equal(*tsc_aux, 0x106);
+	assert_int_equal(vs_fetch(ID, MK_G_MSR), 0);
+	assert_int_equal(s->tsc_aux, 0x106);
+	run(0, 0);
+	assert_int_equal(*tsc_aux, 8);
+}
+
 static bool traced(unsigned int i, enum machine_op op)
 {
 	return i < machine.traced && machine.trace[i].op == op;
@@ -543,6 +577,7 @@ int main(void)
 		T(tlb_never_lies),
 		T(fpu_registers_belong_to_one),
 		T(new_guest_has_a_reset_fpu),
+		T(tsc_aux_belongs_to_one),
 		T(xcr0_while_switching),
 		T(order_of_a_switch),
 		T(ibpb),

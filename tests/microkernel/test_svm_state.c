@@ -75,6 +75,7 @@ static void fill(void)
 	s->cr8 &= 0xF;
 	s->efer &= ~EFER_SVME;
 	s->xcr0 = 1;
+	s->tsc_aux = (u32)s->tsc_aux;
 	for (i = 0; i < MK_SEGS; i++)
 		s->seg[i].attrib &= MK_ATTR_ALL;
 	s->gdtr.attrib = s->gdtr.selector = s->idtr.attrib = s->idtr.selector = 0;
