@@ -7,6 +7,8 @@
 
 GUEST(setup_hlt);
 GUEST(setup_handler);
+GUEST(setup_rdmsr);
+GUEST(setup_wrmsr);
 
 static int enable(int fd, uint32_t cap, uint32_t flags, uint64_t arg)
 {
@@ -488,6 +490,44 @@ static void mce_uncorrected(void)
 	RUN(&g.vcpu, KVM_EXIT_SHUTDOWN);
 }
 
+static bool guest_faults(struct kt_guest *g, struct kt_code code, uint32_t index, uint64_t value)
+{
+	struct kvm_regs regs;
+
+	kt_guest_load(g, KT_LONG64, code);
+	catch_exceptions(g);
+	regs = kt_regs(&g->vcpu);
+	regs.rcx = index;
+	regs.rax = value & 0xffffffff;
+	regs.rdx = value >> 32;
+	kt_set_regs(&g->vcpu, &regs);
+	RUN(&g->vcpu, KVM_EXIT_HLT);
+	return kt_regs(&g->vcpu).rip > HANDLER;
+}
+
+/* A guest has the banks that MCG_CAP says, and MCG_CTL only when it says so. */
+static void mce_of_the_guest(void)
+{
+	struct kt_guest g = kt_guest(KT_LONG64, CODE(setup_rdmsr));
+
+	REQUIRE(setup_mce(&g.vcpu, 10) == 0);
+	CHECK(!guest_faults(&g, CODE(setup_rdmsr), 0x179, 0));
+	CHECK_EQ(kt_regs(&g.vcpu).rax, 10);
+	CHECK(!guest_faults(&g, CODE(setup_rdmsr), 0x427, 0));
+	CHECK(guest_faults(&g, CODE(setup_rdmsr), 0x428, 0));
+	CHECK(guest_faults(&g, CODE(setup_wrmsr), 0x428, 0));
+	CHECK(guest_faults(&g, CODE(setup_rdmsr), 0x17b, 0));
+	CHECK(guest_faults(&g, CODE(setup_wrmsr), 0x179, 10));
+	CHECK(!guest_faults(&g, CODE(setup_wrmsr), 0x424, 0));
+	CHECK_EQ(msr(&g.vcpu, 0x424), 0);
+	CHECK(guest_faults(&g, CODE(setup_wrmsr), 0x424, 2));
+	REQUIRE(setup_mce(&g.vcpu, 32 | MCG_CTL_P) == 0);
+	CHECK(!guest_faults(&g, CODE(setup_rdmsr), 0x428, 0));
+	CHECK(!guest_faults(&g, CODE(setup_wrmsr), 0x17b, 0));
+	CHECK_EQ(msr(&g.vcpu, 0x17b), 0);
+	CHECK(guest_faults(&g, CODE(setup_wrmsr), 0x17b, 1));
+}
+
 /* ---- KVM_TRANSLATE ---- */
 
 static void check_translation(const struct kt_vcpu *vcpu, uint64_t linear, bool valid)
@@ -535,6 +575,7 @@ static const struct kt_test tests[] = {
 	{ "SETUP_MCE", mce_setup },
 	{ "SET_MCE: corrected errors", mce_corrected },
 	{ "SET_MCE: uncorrected errors", mce_uncorrected },
+	{ "machine check MSRs of the guest", mce_of_the_guest },
 	{ "TRANSLATE", translate },
 };
 

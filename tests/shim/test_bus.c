@@ -366,6 +366,35 @@ static void completed_before_a_signal(void **state)
 	fake_vm_free(&vm, &vcpu);
 }
 
+static mv_status_t outs_of_two(const struct mv_run_t *in, void *page, uint64_t *reason)
+{
+	struct mv_exit_io_t *io = page;
+
+	(void)in;
+	io->addr = 0x10;
+	io->reps = 2;
+	io->type = MV_EXIT_IO_OUT | MV_EXIT_IO_STRING;
+	io->size = mv_bit_size_t_8;
+	*reason = mv_exit_reason_t_io;
+	return MV_STATUS_SUCCESS;
+}
+
+/* Never from our hypervisor. What isn't looked up one by one is user space's. */
+static void two_elements_at_once(void **state)
+{
+	struct shim_vcpu vcpu;
+
+	(void)state;
+	fake_vm(&vm, &vcpu);
+	hv.run = outs_of_two;
+	assert_int_equal(event(0x10, 1, PIO, 0, 1), 0);
+	assert_int_equal(shim_vcpu_run(&vcpu), 0);
+	assert_int_equal(vcpu.run->exit_reason, KVM_EXIT_IO);
+	assert_int_equal(vcpu.run->io.count, 2);
+	assert_int_equal(os.eventfds[1], 0);
+	fake_vm_free(&vm, &vcpu);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -379,6 +408,7 @@ int main(void)
 		FAKE_TEST(the_ring_belongs_to_the_user),
 		FAKE_TEST(run_without_user_space),
 		FAKE_TEST(completed_before_a_signal),
+		FAKE_TEST(two_elements_at_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
