@@ -2,7 +2,8 @@
 /*
  * IN, OUT, INS and OUTS of guests. User space does the port's part: OUT and OUTS tell it
  * what was written; IN and INS wait in struct vs_data until the next run brings the data.
- * Counts and the moment when RIP moves are those of KVM.
+ * Counts and the moment when RIP moves are those of KVM. INS and OUTS whose memory is a
+ * device's are the emulator's.
  */
 #include "exit.h"
 #include "run.h"
@@ -210,8 +211,12 @@ static void outs(struct run *r, const struct string *s)
 	unsigned int size = st->exit.io.size;
 	struct fault fault;
 	uint64_t value = 0;
+	int err;
 
-	if (run_failed(r, string_copy(r, s, &value, size, 0, &fault), &fault))
+	err = string_copy(r, s, &value, size, 0, &fault);
+	if (err < 0)
+		emulate_exit(r); /* out of a device */
+	if (err < 0 || run_failed(r, err, &fault))
 		return;
 	memcpy(page->out, &value, size);
 	leave_io(r, MV_EXIT_IO_OUT | MV_EXIT_IO_STRING, 1, value);
@@ -235,11 +240,38 @@ static uint32_t read_ahead(const struct mk_state *st, const struct string *s, un
 	return count ? count : 1;
 }
 
+/* Whether it can be written; where it can't even be translated, that is for string_copy(). */
+static int is_memory(struct run *r, uint64_t gla)
+{
+	unsigned int access = WALK_WRITE | (walk_cpl(&r->vs) == 3 ? WALK_USER : 0);
+	struct mapping map;
+	struct fault fault;
+
+	return walk(r->c->cpu, &r->vs, gla, access, &map, &fault) ||
+	       walk_gpa_writable(r->c->cpu, &r->vs, map.gpa);
+}
+
+/* Does the next element go, at least in part, to a device? */
+static int to_device(struct run *r, const struct string *s)
+{
+	uint64_t ea = r->vs.st->gpr[MK_RDI] & mask(s->addr_size), gla;
+	unsigned int last = r->vs.st->exit.io.size - 1;
+	struct fault fault;
+
+	if (linearize(r, MK_ES, ea, last + 1, 1, &gla, &fault))
+		return 0;
+	return !is_memory(r, gla) || !is_memory(r, gla + last);
+}
+
 static void ins(struct run *r, const struct string *s)
 {
 	struct vs_data *data = state_data(r->vs.st);
 	uint32_t reps = read_ahead(r->vs.st, s, r->vs.st->exit.io.size);
 
+	if (to_device(r, s)) {
+		emulate_exit(r);
+		return;
+	}
 	wait_for(r, IO_INS, reps, s->next);
 	data->io_addr_size = s->addr_size;
 	data->io_rep = s->rep;

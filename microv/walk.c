@@ -66,6 +66,11 @@ int walk_gpa_copy(unsigned int cpu, struct vs *vs, uint64_t gpa, void *buf, unsi
 	return err ? err : mk_window_copy(gpa, buf, len, write);
 }
 
+int walk_gpa_writable(unsigned int cpu, struct vs *vs, uint64_t gpa)
+{
+	return !guest_ready(cpu, vs, gpa, 1) && !mk_window_or(gpa, 0);
+}
+
 int walk_gpa_cmpxchg(unsigned int cpu, struct vs *vs, uint64_t gpa, const void *old,
 		     const void *value, unsigned int len)
 {

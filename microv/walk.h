@@ -47,6 +47,9 @@ int walk_copy(unsigned int cpu, struct vs *vs, uint64_t gla, void *buf, unsigned
 int walk_gpa_copy(unsigned int cpu, struct vs *vs, uint64_t gpa, void *buf, unsigned int len,
 		  int write);
 
+/* Is there memory that the guest may write? */
+int walk_gpa_writable(unsigned int cpu, struct vs *vs, uint64_t gpa);
+
 /* As mk_window_cmpxchg(), in this guest's memory. */
 int walk_gpa_cmpxchg(unsigned int cpu, struct vs *vs, uint64_t gpa, const void *old,
 		     const void *value, unsigned int len);

@@ -275,13 +275,6 @@ static void outs_faults(void **state)
 		assert_int_equal(st->gpr[MK_RSI], cases[i].rsi);
 		assert_int_equal(st->rip, CODE);
 	}
-	/* Not memory at all. */
-	*(uint64_t *)(fake_ram + 0x4000 + 5 * 8) = FAKE_RAM | 7;
-	st->gpr[MK_RSI] = 0x405000;
-	fake_exit(&(struct mk_exit){
-		.reason = MK_EXIT_IO, .io = { .port = 1, .size = 1, .flags = STRING, .seg = 0xFF },
-	});
-	assert_int_equal(fake_run(id), MV_STATUS_EXIT_UNKNOWN);
 }
 
 /* Segment limits and types outside of 64-bit mode. */

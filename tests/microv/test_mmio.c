@@ -314,6 +314,53 @@ static void mov_ss(void **state)
 	assert_int_equal(st->inject.type, MK_EVENT_NONE);
 }
 
+/* INS, OUTS: an exit for the port; the memory is a device's, and so the emulator does it. */
+static void string_io(const char *code, uint8_t flags)
+{
+	memcpy(fake_ram + CODE, code, 1);
+	st->gpr[MK_RDX] = 0x1234;
+	fake_exit(&(struct mk_exit){
+		.reason = MK_EXIT_IO,
+		.io = { .port = 0x1234, .size = 1, .flags = flags | MK_IO_STRING, .seg = 0xFF },
+	});
+	assert_int_equal(fake_run(id), SUCCESS);
+}
+
+static void outs_from_a_device(void **state)
+{
+	const struct mv_exit_io_t *io = (const struct mv_exit_io_t *)fake_shared;
+
+	(void)state;
+	st->gpr[MK_RSI] = DEVICE + 0x20;
+	string_io("\x6E", 0); /* outsb */
+	assert_access(MV_EXIT_MMIO_READ, DEVICE_GPA + 0x20, 1, 0);
+	assert_int_equal(complete("\x5A", 1), SUCCESS);
+	assert_int_equal(fake_reg(0, 0), mv_exit_reason_t_io);
+	assert_int_equal(io->addr, 0x1234);
+	assert_int_equal(io->type, MV_EXIT_IO_OUT);
+	assert_int_equal(io->data, 0x5A);
+	assert_complete(NULL, 0);
+	assert_int_equal(st->rip, CODE + 1);
+	assert_int_equal(st->gpr[MK_RSI], DEVICE + 0x21);
+}
+
+static void ins_to_a_device(void **state)
+{
+	const struct mv_exit_io_t *io = (const struct mv_exit_io_t *)fake_shared;
+
+	(void)state;
+	st->gpr[MK_RDI] = DEVICE + 0x20;
+	string_io("\x6C", MK_IO_IN); /* insb */
+	assert_int_equal(fake_reg(0, 0), mv_exit_reason_t_io);
+	assert_int_equal(io->addr, 0x1234);
+	assert_int_equal(io->type, MV_EXIT_IO_IN);
+	assert_int_equal(complete("\x5A", 1), SUCCESS);
+	assert_access(MV_EXIT_MMIO_WRITE, DEVICE_GPA + 0x20, 1, 0x5A);
+	assert_complete(NULL, 0);
+	assert_int_equal(st->rip, CODE + 1);
+	assert_int_equal(st->gpr[MK_RDI], DEVICE + 0x21);
+}
+
 /* The guest executes MOV CRn, RAX or the like, which ring 0 leaves to MicroV. */
 static void control(const void *code, size_t len)
 {
@@ -380,6 +427,8 @@ int main(void)
 		cmocka_unit_test_setup(event_delivery, setup),
 		cmocka_unit_test_setup(single_step, setup),
 		cmocka_unit_test_setup(mov_ss, setup),
+		cmocka_unit_test_setup(outs_from_a_device, setup),
+		cmocka_unit_test_setup(ins_to_a_device, setup),
 		cmocka_unit_test_setup(control_registers, setup),
 		cmocka_unit_test_setup(task_priority, setup),
 	};
