@@ -15,7 +15,9 @@ static void gen_address_space(void)
 	GEN_CONST(MK_U_IMAGE, "MicroV's ELF file: text r-x, rodata r--, data and bss rw-");
 	GEN_CONST(MK_U_IMAGE_END, "where the image must end");
 	GEN_CONST(MK_U_STATE, "state page n: of VS n, rw-, while the VS exists");
-	GEN_CONST(MK_U_OWN, "page n: MicroV's own for VS n, rw-, while the VS exists");
+	GEN_CONST(MK_U_OWN,
+		  "from n * MK_OWN_BYTES on: MicroV's own for VS n, rw-, while the VS exists");
+	GEN_CONST(MK_OWN_BYTES, "how many bytes these are");
 	GEN_CONST(MK_U_STACK_TOP, "end of this CPU's stack, rw-");
 	GEN_CONST(MK_U_STACK_SIZE, "its size; below it a hole");
 	GEN_CONST(MK_U_SHARED, "this CPU's shared page, rw-, while one is set");

@@ -14,7 +14,8 @@
  *   image   MicroV's ELF file, linked at MK_U_IMAGE, below MK_U_IMAGE_END: text r-x, rodata r--,
  *           data and bss rw-
  *   state   page n is the state page of VS n (rw-), there while the VS exists
- *   own     page n is MicroV's own for VS n (rw-), there while the VS exists, zeroed at first
+ *   own     MK_OWN_BYTES at n * MK_OWN_BYTES are MicroV's own for VS n (rw-), there while the VS
+ *           exists, zeroed at first
  *   stack   this CPU's stack (rw-), MK_U_STACK_SIZE bytes below MK_U_STACK_TOP, a hole below it
  *   shared  this CPU's shared page in root memory (rw-), while one is set (mk_shared_set)
  *   window  guest-physical memory of the VM opened with mk_window_open, with the rights that
@@ -24,6 +25,7 @@
 #define MK_U_IMAGE_END 0x0000000001000000ULL
 #define MK_U_STATE 0x0000100000000000ULL
 #define MK_U_OWN 0x0000180000000000ULL
+#define MK_OWN_BYTES 0x2000ULL
 #define MK_U_STACK_TOP 0x0000200000100000ULL
 #define MK_U_STACK_SIZE 0x8000ULL
 #define MK_U_SHARED 0x0000200000200000ULL
@@ -103,7 +105,7 @@ enum mk_sys { MK_SYSCALLS(MK_SYS_ENUM) MK_SYS_COUNT };
 #undef MK_SYS_ENUM
 
 /* Pages that a VS takes from its space's pool at most (itself, VMCB, state, FPU, MicroV's own). */
-#define MK_VS_PAGES 6U
+#define MK_VS_PAGES 7U
 
 /*
  * How ring 3 starts, on every CPU and again after a fault in ring 3: at the ELF entry, on this

@@ -148,8 +148,8 @@ enum mv_op { MV_OPS(MV_OPS_ENUM) };
 	  "Makes a page of the root VM's RAM this PP's shared page, by which all structures travel.") \
 	X(PP, pp, 0x4, CPUID_GET_SUPPORTED, cpuid_get_supported, MV, YES, "shared page: mv_cdl_entry_t with fun and idx", "shared page: the same with eax to edx", \
 	  "FAILURE_UNKNOWN: no shared page", "Returns which features (and other values) of a CPUID leaf a guest on this CPU can have.") \
-	X(PP, pp, 0x5, CPUID_GET_SUPPORTED_LIST, cpuid_get_supported_list, MV, YES, "shared page: mv_cdl_t; its REG0: 0, or MV_CDL_FLAG_ALL (OURS): no entries", "shared page: the entries with eax to edx, or all there are", \
-	  "FAILURE_UNKNOWN: no shared page, too many entries, unknown flags in REG0 or REG1 of the list not 0", "Returns what a guest on this CPU can have, for many leaves or all.") \
+	X(PP, pp, 0x5, CPUID_GET_SUPPORTED_LIST, cpuid_get_supported_list, MV, YES, "shared page: mv_cdl_t; its REG0: 0, or MV_CDL_FLAG_ALL (OURS): no entries, but in REG1 how many to leave out", "shared page: the entries with eax to edx; with MV_CDL_FLAG_ALL all there are, and in REG1 how many are left", \
+	  "FAILURE_UNKNOWN: no shared page, too many entries, unknown flags in REG0, REG1 not 0 without MV_CDL_FLAG_ALL", "Returns what a guest on this CPU can have, for many leaves or all.") \
 	X(PP, pp, 0x6, CPUID_GET_PERMISSABLE, cpuid_get_permissable, MV, NO, "", "", "", "")       \
 	X(PP, pp, 0x7, CPUID_GET_PERMISSABLE_LIST, cpuid_get_permissable_list, MV, NO, "", "", "", "") \
 	X(PP, pp, 0x8, CPUID_GET_EMULATED, cpuid_get_emulated, MV, NO, "", "", "", "")             \
@@ -245,13 +245,13 @@ enum mv_op { MV_OPS(MV_OPS_ENUM) };
 	X(VS, vs, 0x9, CPUID_GET, cpuid_get, MV, YES, "REG1 15:0: VSID; shared page: mv_cdl_entry_t with fun and idx", "shared page: the same with eax to edx", \
 	  "INVALID_INPUT_REG1; FAILURE_UNKNOWN: no shared page; FAILURE_BUSY", "Returns what the VS reads by CPUID.") \
 	X(VS, vs, 0xA, CPUID_SET, cpuid_set, MV, YES, "REG1 15:0: VSID; shared page: mv_cdl_entry_t", "", \
-	  "INVALID_INPUT_REG1; FAILURE_UNKNOWN: no shared page, or the VS has MV_CDL_MAX_ENTRIES; FAILURE_BUSY", \
+	  "INVALID_INPUT_REG1; FAILURE_UNKNOWN: no shared page, or the VS has MV_CDL_VS_MAX leaves; FAILURE_BUSY", \
 	  "Sets or replaces a CPUID leaf of the VS. Features that cpuid_get_supported doesn't have stay off.") \
-	X(VS, vs, 0xB, CPUID_GET_LIST, cpuid_get_list, MV, YES, "REG1 15:0: VSID; shared page: mv_cdl_t; its REG0: 0, or MV_CDL_FLAG_ALL (OURS): no entries", \
-	  "shared page: the entries as the VS reads them, or all that were set", \
-	  "INVALID_INPUT_REG1; FAILURE_UNKNOWN: no shared page, too many entries, unknown flags in REG0 or REG1 of the list not 0; FAILURE_BUSY", "Returns what the VS reads by CPUID, for many leaves or all it has.") \
-	X(VS, vs, 0xC, CPUID_SET_LIST, cpuid_set_list, MV, YES, "REG1 15:0: VSID; shared page: mv_cdl_t", "", \
-	  "INVALID_INPUT_REG1; FAILURE_UNKNOWN: no shared page, too many entries, REG0 or REG1 of the list not 0; FAILURE_BUSY", \
+	X(VS, vs, 0xB, CPUID_GET_LIST, cpuid_get_list, MV, YES, "REG1 15:0: VSID; shared page: mv_cdl_t; its REG0: 0, or MV_CDL_FLAG_ALL (OURS): no entries, but in REG1 how many to leave out", \
+	  "shared page: the entries as the VS reads them; with MV_CDL_FLAG_ALL all that were set, and in REG1 how many are left", \
+	  "INVALID_INPUT_REG1; FAILURE_UNKNOWN: no shared page, too many entries, unknown flags in REG0, REG1 not 0 without MV_CDL_FLAG_ALL; FAILURE_BUSY", "Returns what the VS reads by CPUID, for many leaves or all it has.") \
+	X(VS, vs, 0xC, CPUID_SET_LIST, cpuid_set_list, MV, YES, "REG1 15:0: VSID; shared page: mv_cdl_t; OURS: its REG1: how many leaves of the VS stay in front of these", "", \
+	  "INVALID_INPUT_REG1; FAILURE_UNKNOWN: no shared page, too many entries, more than MV_CDL_VS_MAX with those that stay, REG0 of the list not 0, its REG1 more than the VS has; FAILURE_BUSY", \
 	  "Replaces the CPUID of the VS: it reads 0 for leaves that aren't in the list (a CPU with Intel's name: the highest basic leaf). "  \
 	  "Features that cpuid_get_supported doesn't have stay off. A new VS has none.") \
 	X(VS, vs, 0xD, REG_GET, reg_get, MV, YES, "REG1 15:0: VSID; REG2: mv_reg_t", "REG0: value", \
@@ -287,8 +287,13 @@ enum mv_op { MV_OPS(MV_OPS_ENUM) };
 	  "INVALID_INPUT_REG1: no such guest VS; INVALID_INPUT_REG2: there is one page; FAILURE_UNKNOWN: no shared page, a component that guests can't have here (cpuid_get_supported), " \
 	  "reserved bits of the header or MXCSR are set; FAILURE_BUSY",                            \
 	  "Writes all FPU state. Components that aren't in xstate_bv get their initial values.")   \
-	X(VS, vs, 0x23, MP_STATE_GET, mp_state_get, MV, NO, "", "", "", "")                        \
-	X(VS, vs, 0x24, MP_STATE_SET, mp_state_set, MV, NO, "", "", "", "")                        \
+	X(VS, vs, 0x23, MP_STATE_GET, mp_state_get, MV, YES, "REG1 15:0: VSID", "REG0: mv_mp_state_t", \
+	  "INVALID_INPUT_REG1: no such guest VS; FAILURE_BUSY",                                    \
+	  "Returns whether the VS has run, waits for an interrupt (its last exit was for HLT) or, after INIT, for a SIPI.") \
+	X(VS, vs, 0x24, MP_STATE_SET, mp_state_set, MV, YES, "REG1 15:0: VSID; REG2: mv_mp_state_t but initial; OURS: REG3: vector of a SIPI, 0 to 255", "", \
+	  "INVALID_INPUT_REG1: no such guest VS; INVALID_INPUT_REG2: no such state, or a SIPI without INIT; INVALID_INPUT_REG3; FAILURE_BUSY", \
+	  "Sets it. init does to the VS what INIT does to a CPU: until a SIPI mv_vs_op_run answers with mv_exit_hlt_t (mv_hlt_t_wait). sipi makes it " \
+	  "begin in real mode at the vector's page. From any other state mv_vs_op_run goes on with the guest.") \
 	X(VS, vs, 0x25, INJECT_EXCEPTION, inject_exception, MV, YES, "REG1 15:0: VSID; REG2: vector; OURS: REG3 31:0: error code, for vectors that have one", "", \
 	  "INVALID_INPUT_REG1: no such guest VS; INVALID_INPUT_REG2: above 31, or 2 (NMI); INVALID_INPUT_REG3: no error code of 32 bits; FAILURE_BUSY", \
 	  "The next mv_vs_op_run delivers this exception first, at the present RIP. It takes the place of an exception that waits for the same.") \
@@ -440,6 +445,7 @@ MV_ABI_SIZE(struct mv_mdl_t, 0x1000);
 
 /* CPUID descriptor list (spec 1.4.7). */
 #define MV_CDL_MAX_ENTRIES 125U
+#define MV_CDL_VS_MAX 256U /* OURS: most leaves of a VS, as many as KVM takes */
 #define MV_CDL_FLAG_ALL 0x1ULL /* OURS: in reg0 of a list */
 /* OURS, in flags of an entry: it is for this idx only. Other bits are kept as they are. */
 #define MV_CDL_ENTRY_FLAG_INDEX 0x1U

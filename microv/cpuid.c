@@ -175,7 +175,7 @@ static unsigned int add_leaf(struct mv_cdl_entry_t *list, unsigned int n, uint32
 	e.flags = has_subleaves(fun) ? MV_CDL_ENTRY_FLAG_INDEX : 0;
 	for (;;) {
 		cpuid_supported(&e);
-		if ((e.fun != LEAF_XSAVE || e.idx < 2 || e.eax) && n < MV_CDL_MAX_ENTRIES)
+		if ((e.fun != LEAF_XSAVE || e.idx < 2 || e.eax) && n < CPUID_MAX)
 			list[n++] = e;
 		if (!more_subleaves(&e))
 			return n;
@@ -183,7 +183,7 @@ static unsigned int add_leaf(struct mv_cdl_entry_t *list, unsigned int n, uint32
 	}
 }
 
-unsigned int cpuid_supported_all(struct mv_cdl_entry_t list[MV_CDL_MAX_ENTRIES])
+unsigned int cpuid_supported_all(struct mv_cdl_entry_t list[CPUID_MAX])
 {
 	unsigned int n = 0;
 
@@ -196,17 +196,18 @@ unsigned int cpuid_supported_all(struct mv_cdl_entry_t list[MV_CDL_MAX_ENTRIES])
 	return n;
 }
 
-static struct vs_cpuid *own(const struct vs *vs)
+#define PER_PAGE (MV_PAGE_SIZE / sizeof(struct mv_cdl_entry_t))
+
+/* Leaf number i of the VS. */
+static struct mv_cdl_entry_t *entry(const struct vs *vs, unsigned int i)
 {
-	return mk_own(vs->id);
+	return (struct mv_cdl_entry_t *)mk_own(vs->id, i / PER_PAGE) + i % PER_PAGE;
 }
 
 static struct mv_cdl_entry_t *find(const struct vs *vs, uint32_t fun, uint32_t idx)
 {
-	struct vs_cpuid *list = own(vs);
-
-	for (unsigned int i = 0; i < list->count; i++) {
-		struct mv_cdl_entry_t *e = &list->entries[i];
+	for (unsigned int i = 0; i < state_data(vs->st)->cpuid_count; i++) {
+		struct mv_cdl_entry_t *e = entry(vs, i);
 
 		if (e->fun == fun && (!(e->flags & MV_CDL_ENTRY_FLAG_INDEX) || e->idx == idx))
 			return e;
@@ -289,12 +290,12 @@ void cpuid_read(struct vs *vs, struct mv_cdl_entry_t *e)
 	e->edx = got.edx;
 }
 
-unsigned int cpuid_list(struct vs *vs, struct mv_cdl_entry_t list[MV_CDL_MAX_ENTRIES])
+unsigned int cpuid_list(struct vs *vs, struct mv_cdl_entry_t list[CPUID_MAX])
 {
-	unsigned int count = own(vs)->count;
+	unsigned int count = state_data(vs->st)->cpuid_count;
 
 	for (unsigned int i = 0; i < count; i++) {
-		list[i] = own(vs)->entries[i];
+		list[i] = *entry(vs, i);
 		add_state(vs, &list[i]);
 	}
 	return count;
@@ -324,26 +325,30 @@ static void restrict_entry(struct mv_cdl_entry_t *e)
 	}
 }
 
-void cpuid_set_list(struct vs *vs, const struct mv_cdl_entry_t *list, unsigned int count)
+int cpuid_set_list(struct vs *vs, uint64_t keep, const struct mv_cdl_entry_t *list,
+		   unsigned int count)
 {
-	struct vs_cpuid *page = own(vs);
+	struct vs_data *data = state_data(vs->st);
 
+	if (keep > data->cpuid_count || count > CPUID_MAX - keep)
+		return -1;
 	for (unsigned int i = 0; i < count; i++) {
-		page->entries[i] = list[i];
-		restrict_entry(&page->entries[i]);
+		*entry(vs, keep + i) = list[i];
+		restrict_entry(entry(vs, keep + i));
 	}
-	page->count = count;
+	data->cpuid_count = keep + count;
+	return 0;
 }
 
 int cpuid_set(struct vs *vs, const struct mv_cdl_entry_t *e)
 {
 	struct mv_cdl_entry_t *old = find(vs, e->fun, e->idx);
-	struct vs_cpuid *page = own(vs);
+	struct vs_data *data = state_data(vs->st);
 
-	if (!old && page->count == MV_CDL_MAX_ENTRIES)
+	if (!old && data->cpuid_count == CPUID_MAX)
 		return -1;
 	if (!old)
-		old = &page->entries[page->count++];
+		old = entry(vs, data->cpuid_count++);
 	*old = *e;
 	restrict_entry(old);
 	return 0;
@@ -380,7 +385,7 @@ uint64_t cpuid_cr4(const struct vs *vs)
 		const struct mv_cdl_entry_t *e = find(vs, max.fun, 0);
 		uint32_t value[4];
 
-		if (!e && own(vs)->count)
+		if (!e && state_data(vs->st)->cpuid_count)
 			continue;
 		if (!e)
 			cpuid_supported(&max);

@@ -8,28 +8,28 @@
 /* EAX, EBX, ECX, EDX of a leaf. */
 enum { CPUID_EAX, CPUID_EBX, CPUID_ECX, CPUID_EDX };
 
-/* MicroV's own page of a VS; zeroed when the VS is created. */
-struct vs_cpuid {
-	uint32_t count;
-	uint32_t reserved[23];
-	struct mv_cdl_entry_t entries[MV_CDL_MAX_ENTRIES];
-};
-MV_ABI_ASSERT(sizeof(struct vs_cpuid) == MV_PAGE_SIZE);
+/* Most leaves of a VS, and more than any CPU has: they are all that is in its own pages. */
+#define CPUID_MAX MV_CDL_VS_MAX
+MV_ABI_ASSERT(CPUID_MAX * sizeof(struct mv_cdl_entry_t) == MK_OWN_BYTES);
 
 /* Fills in e->eax to edx for e->fun, e->idx: what a guest on this CPU can have. */
 void cpuid_supported(struct mv_cdl_entry_t *e);
 
 /* All leaves that a guest can have, in the order of KVM; returns how many. */
-unsigned int cpuid_supported_all(struct mv_cdl_entry_t list[MV_CDL_MAX_ENTRIES]);
+unsigned int cpuid_supported_all(struct mv_cdl_entry_t list[CPUID_MAX]);
 
 /* What the VS reads for e->fun, e->idx. */
 void cpuid_read(struct vs *vs, struct mv_cdl_entry_t *e);
 
 /* The list of the VS, as it reads it now; returns how many. */
-unsigned int cpuid_list(struct vs *vs, struct mv_cdl_entry_t list[MV_CDL_MAX_ENTRIES]);
+unsigned int cpuid_list(struct vs *vs, struct mv_cdl_entry_t list[CPUID_MAX]);
 
-/* Gives the VS another list, or one entry more (or another one); -1 when there is no room. */
-void cpuid_set_list(struct vs *vs, const struct mv_cdl_entry_t *list, unsigned int count);
+/*
+ * Gives the VS another list, of which the first `keep` entries are those that it has; or one
+ * entry more (or another one). -1: it has no such entries, or no room.
+ */
+int cpuid_set_list(struct vs *vs, uint64_t keep, const struct mv_cdl_entry_t *list,
+		   unsigned int count);
 int cpuid_set(struct vs *vs, const struct mv_cdl_entry_t *e);
 
 /* The bits of CR4 that the VS may set; without a CPUID, those that any guest may. */

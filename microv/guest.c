@@ -26,8 +26,10 @@ static void guest_cpuid(struct run *r)
 static void guest_hlt(struct run *r)
 {
 	run_skip(r, 1);
-	if (!r->done && r->vs.st->inject.type == MK_EVENT_NONE)
-		run_leave_hlt(r, mv_hlt_t_wait);
+	if (r->done || r->vs.st->inject.type != MK_EVENT_NONE)
+		return;
+	state_data(r->vs.st)->mp = mv_mp_state_t_wait;
+	run_leave_hlt(r, mv_hlt_t_wait);
 }
 
 static void guest_msr(struct run *r)

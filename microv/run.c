@@ -3,6 +3,7 @@
 #include "exit.h"
 #include "kvmclock.h"
 #include "log.h"
+#include "mp.h"
 #include "regs.h"
 #include "run.h"
 #include "tsc.h"
@@ -237,6 +238,8 @@ mv_status_t hc_vs_run(struct call *c)
 		status = begin(&r);
 	}
 	if (status == MV_STATUS_SUCCESS) {
+		if (!r.done)
+			mp_enter(&r);
 		while (!r.done)
 			enter(&r);
 		status = r.status;

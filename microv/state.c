@@ -58,6 +58,8 @@ void state_init(unsigned int vsid, struct mk_state *st)
 	uint64_t cr0, pat, tsc_aux, xcr0, tsc_offset;
 	struct vs_msrs msrs;
 	struct vs_time time;
+	uint16_t cpuid_count;
+	uint8_t mp;
 
 	state_fetch(vsid, st, MK_G_CR | MK_G_MSR | MK_G_XCR | MK_G_TSC);
 	cr0 = st->cr0;
@@ -68,6 +70,8 @@ void state_init(unsigned int vsid, struct mk_state *st)
 	msrs = state_data(st)->msrs;
 	time = state_data(st)->time;
 	time.kvmclock = 0;
+	cpuid_count = state_data(st)->cpuid_count;
+	mp = state_data(st)->mp;
 
 	state_reset(st, 0);
 	st->cr0 = CR0_ET | (cr0 & (CR0_CD | CR0_NW));
@@ -77,4 +81,6 @@ void state_init(unsigned int vsid, struct mk_state *st)
 	st->tsc_offset = tsc_offset;
 	state_data(st)->msrs = msrs;
 	state_data(st)->time = time;
+	state_data(st)->cpuid_count = cpuid_count;
+	state_data(st)->mp = mp;
 }

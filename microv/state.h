@@ -93,6 +93,8 @@ struct vs_data {
 	uint8_t nmi_iret;    /* the IRET at iret_rip is about to end that */
 	uint64_t iret_rip;   /* linear */
 	struct vs_time time;
+	uint16_t cpuid_count; /* leaves in MicroV's own pages (cpuid.c) */
+	uint8_t mp;	      /* enum mv_mp_state_t */
 };
 MV_ABI_ASSERT(sizeof(struct vs_data) <= sizeof(((struct mk_state *)0)->microv));
 

@@ -125,6 +125,22 @@ static void set_and_get(void)
 	}
 }
 
+/* As many leaves as KVM takes; the guest's own test reads the last. */
+static void set_most(void)
+{
+	struct kt_vm vm = kt_vm_create();
+	struct kt_vcpu vcpu = kt_vcpu_create(&vm, 0);
+	struct kvm_cpuid2 *list = list_new(MAX), *got = list_new(MAX);
+
+	for (uint32_t i = 0; i < MAX; i++)
+		list->entries[i] =
+			(struct kvm_cpuid_entry2){ .function = 0x90000000 + i, .eax = i, .edx = ~i };
+	CHECK_OK(ioctl(vcpu.fd, KVM_SET_CPUID2, list));
+	CHECK_OK(ioctl(vcpu.fd, KVM_GET_CPUID2, got));
+	CHECK_EQ(got->nent, MAX);
+	CHECK(!memcmp(got->entries, list->entries, MAX * sizeof(list->entries[0])));
+}
+
 static void set_refused(void)
 {
 	struct kt_vm vm = kt_vm_create();
@@ -327,6 +343,7 @@ static const struct kt_test tests[] = {
 	{ "GET_SUPPORTED_CPUID: contents", supported_contents },
 	{ "GET_EMULATED_CPUID", emulated_room },
 	{ "SET_CPUID2 and GET_CPUID2", set_and_get },
+	{ "256 leaves", set_most },
 	{ "SET_CPUID2 refuses", set_refused },
 	{ "SET_CPUID", old_form },
 	{ "leaves of an AMD CPU", lookup_amd },

@@ -99,16 +99,17 @@ static void set_page(u64 *e, spa_t page)
 	*e = page.v == SPA_NONE.v ? 0 : page.v | PTE_P | PTE_W | PTE_U | PTE_NX;
 }
 
-int user_map_vs(u32 vsid, spa_t state, spa_t own)
+int user_map_vs(u32 vsid, spa_t state, spa_t own, spa_t own2)
 {
-	u64 *e, *f;
+	u64 *e, *f; /* the two of MicroV's own lie in one table */
 
 	spin_lock(&state_lock);
 	e = ptab_entry(&common, MK_U_STATE + vsid * PAGE_4K);
-	f = ptab_entry(&common, MK_U_OWN + vsid * PAGE_4K);
+	f = ptab_entry(&common, MK_U_OWN + vsid * MK_OWN_BYTES);
 	if (e && f) {
 		set_page(e, state);
 		set_page(f, own);
+		set_page(f + 1, own2);
 	}
 	spin_unlock(&state_lock);
 	return e && f ? 0 : -ENOMEM;

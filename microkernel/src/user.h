@@ -17,9 +17,9 @@ u64 user_entry(void);
 /* Makes a CPU's own part: top table, stack. 0 or -ENOMEM. */
 int user_cpu_init(struct cpu *cpu);
 
-/* Shows a VS's state page and MicroV's own page for it, or with SPA_NONE takes them away (the
+/* Shows a VS's state page and MicroV's own two for it, or with SPA_NONE takes them away (the
  * caller opens an epoch). -ENOMEM. */
-int user_map_vs(u32 vsid, spa_t state, spa_t own);
+int user_map_vs(u32 vsid, spa_t state, spa_t own, spa_t own2);
 
 /* System calls; see abi/mk_abi.h. */
 s64 user_shared_set(struct cpu *cpu, spa_t page);

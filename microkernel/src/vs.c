@@ -29,8 +29,8 @@ static struct vs *lookup(u64 id)
 	return IS_DYING(e) ? NULL : (struct vs *)e;
 }
 
-/* The pages of a VS: itself, its block, its state page, MicroV's own, its FPU state. */
-enum { PAGE_VS, PAGE_BLOCK, PAGE_STATE, PAGE_OWN, PAGE_FPU, VS_PAGES };
+/* The pages of a VS: itself, its block, its state page, MicroV's own two, its FPU state. */
+enum { PAGE_VS, PAGE_BLOCK, PAGE_STATE, PAGE_OWN, PAGE_OWN2, PAGE_FPU, VS_PAGES };
 _Static_assert(VS_PAGES <= MK_VS_PAGES, "the ABI promises how many pages a VS takes");
 
 static void give_back(struct pool *pool, const spa_t *page)
@@ -86,7 +86,7 @@ static struct vs *make(u32 id, struct space *space, const spa_t *page)
 		.cpu = VS_NO_CPU,
 		.space = space,
 		.state = hw_virt(page[PAGE_STATE]),
-		.own = hw_virt(page[PAGE_OWN]),
+		.own = { page[PAGE_OWN], page[PAGE_OWN2] },
 		.fpu = hw_virt(page[PAGE_FPU]),
 		.block = hw_virt(page[PAGE_BLOCK]),
 		.block_spa = page[PAGE_BLOCK],
@@ -127,7 +127,7 @@ static int create_in(u64 id, struct space *space, struct vs **vs)
 	rc = take_pages(&space->pool, page);
 	if (rc)
 		goto unreserve;
-	rc = user_map_vs(id, page[PAGE_STATE], page[PAGE_OWN]);
+	rc = user_map_vs(id, page[PAGE_STATE], page[PAGE_OWN], page[PAGE_OWN2]);
 	if (rc)
 		goto free_pages;
 	*vs = make(id, space, page);
@@ -191,11 +191,12 @@ static void release(struct vs *vs)
 		[PAGE_VS] = hw_spa(vs),
 		[PAGE_BLOCK] = vs->block_spa,
 		[PAGE_STATE] = hw_spa(vs->state),
-		[PAGE_OWN] = hw_spa(vs->own),
+		[PAGE_OWN] = vs->own[0],
+		[PAGE_OWN2] = vs->own[1],
 		[PAGE_FPU] = hw_spa(vs->fpu),
 	};
 
-	user_map_vs(vs->id, SPA_NONE, SPA_NONE);
+	user_map_vs(vs->id, SPA_NONE, SPA_NONE, SPA_NONE);
 	publish(vs->id, DYING(epoch_bump()));
 	give_back(&space->pool, page);
 	space_drop(space);

@@ -23,7 +23,7 @@ struct vs {
 	u32 busy; /* a CPU runs it; atomic */
 	u32 cpu;  /* it ran last on: VS_NO_CPU = nowhere yet */
 	struct mk_state *state;
-	void *own;	/* MicroV's page */
+	spa_t own[2];	/* MicroV's pages */
 	struct xsave *fpu;
 	void *block;	/* the backend's: VMCB */
 	spa_t block_spa;

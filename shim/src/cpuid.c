@@ -51,14 +51,14 @@ int shim_get_cpuid(bool want_emulated, struct kvm_cpuid_entry2 *entries, uint32_
 
 	if (!*nent)
 		return -E2BIG;
-	list = platform_alloc(MV_CDL_MAX_ENTRIES * sizeof(*list));
+	list = platform_alloc(MV_CDL_VS_MAX * sizeof(*list));
 	if (!list)
 		return -ENOMEM;
 	if (want_emulated)
 		count = emulated(list);
 	else
-		status = hypercall_cdl(MV_PP_OP, MV_PP_OP_CPUID_GET_SUPPORTED_LIST_IDX_VAL, 0,
-				       MV_CDL_FLAG_ALL, list, &count);
+		status = hypercall_cdl_get(MV_PP_OP, MV_PP_OP_CPUID_GET_SUPPORTED_LIST_IDX_VAL, 0,
+					   list, &count);
 	for (i = 0; i < count && i < *nent; i++)
 		to_kvm(&list[i], &entries[i]);
 	platform_free(list);
@@ -77,11 +77,11 @@ static int list_of(struct shim_vcpu *vcpu, struct mv_cdl_entry_t **list, size_t 
 	mv_status_t status;
 
 	*count = 0;
-	*list = platform_alloc(MV_CDL_MAX_ENTRIES * sizeof(**list));
+	*list = platform_alloc(MV_CDL_VS_MAX * sizeof(**list));
 	if (!*list)
 		return -ENOMEM;
-	status = hypercall_cdl(MV_VS_OP, MV_VS_OP_CPUID_GET_LIST_IDX_VAL, vcpu->vsid,
-			       MV_CDL_FLAG_ALL, *list, count);
+	status = hypercall_cdl_get(MV_VS_OP, MV_VS_OP_CPUID_GET_LIST_IDX_VAL, vcpu->vsid, *list,
+				   count);
 	if (status == MV_STATUS_SUCCESS)
 		return 0;
 	platform_free(*list);
@@ -180,21 +180,20 @@ int shim_vcpu_set_cpuid2(struct shim_vcpu *vcpu, const struct kvm_cpuid_entry2 *
 {
 	struct mv_cdl_entry_t *list;
 	mv_status_t status;
-	size_t count = nent, i;
+	size_t i;
 
-	if (nent > MV_CDL_MAX_ENTRIES)
+	if (nent > MV_CDL_VS_MAX)
 		return -E2BIG;
 	if (vcpu->has_run)
 		return check_same(vcpu, entries, nent);
 	if (!cpuid_valid(entries, nent))
 		return -EINVAL;
-	list = platform_alloc(MV_CDL_MAX_ENTRIES * sizeof(*list));
+	list = platform_alloc(MV_CDL_VS_MAX * sizeof(*list));
 	if (!list)
 		return -ENOMEM;
 	for (i = 0; i < nent; i++)
 		from_kvm(&entries[i], &list[i]);
-	status = hypercall_cdl(MV_VS_OP, MV_VS_OP_CPUID_SET_LIST_IDX_VAL, vcpu->vsid, 0, list,
-			       &count);
+	status = hypercall_cdl_set(vcpu->vsid, list, nent);
 	platform_free(list);
 	if (status == MV_STATUS_SUCCESS)
 		vcpu->phys_bits = phys_bits(entries, nent);
@@ -206,12 +205,10 @@ int shim_system_attr(const struct kvm_device_attr *attr, uint64_t *value)
 {
 	struct mv_cdl_entry_t xsave = { .fun = 0xD, .flags = MV_CDL_ENTRY_FLAG_INDEX };
 	mv_status_t status;
-	size_t count = 1;
 
 	if (attr->group || attr->attr != KVM_X86_XCOMP_GUEST_SUPP)
 		return -ENXIO;
-	status = hypercall_cdl(MV_PP_OP, MV_PP_OP_CPUID_GET_SUPPORTED_LIST_IDX_VAL, 0, 0, &xsave,
-			       &count);
+	status = hypercall_cpuid_supported(&xsave);
 	*value = xsave.eax | (uint64_t)xsave.edx << 32;
 	return hypercall_errno(status);
 }

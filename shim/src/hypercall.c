@@ -233,8 +233,10 @@ mv_status_t hypercall_rdl(unsigned int idx, uint16_t vsid, struct mv_rdl_entry_t
 	return status;
 }
 
-mv_status_t hypercall_cdl(unsigned int op, unsigned int idx, uint16_t vsid, uint64_t flags,
-			  struct mv_cdl_entry_t *entries, size_t *count)
+/* A part of a list: `before` entries come before it; *left (of a get): how many behind it. */
+static mv_status_t cdl_part(unsigned int op, unsigned int idx, uint16_t vsid, uint64_t flags,
+			    size_t before, struct mv_cdl_entry_t *entries, size_t *count,
+			    size_t *left)
 {
 	struct mv_regs regs = { .reg = { handle, vsid } };
 	struct mv_cdl_t *cdl = platform_shared_page_get();
@@ -244,14 +246,63 @@ mv_status_t hypercall_cdl(unsigned int op, unsigned int idx, uint16_t vsid, uint
 		return MV_STATUS_FAILURE_UNSUPPORTED;
 	memset(cdl, 0, offsetof(struct mv_cdl_t, entries));
 	cdl->reg0 = flags;
+	cdl->reg1 = before;
 	cdl->num_entries = *count;
 	memcpy(cdl->entries, entries, *count * sizeof(*entries));
 	status = call(&regs, op, idx);
-	if (status == MV_STATUS_SUCCESS && cdl->num_entries <= MV_CDL_MAX_ENTRIES) {
+	if (status == MV_STATUS_SUCCESS && cdl->num_entries <= MV_CDL_MAX_ENTRIES &&
+	    before + cdl->num_entries <= MV_CDL_VS_MAX) {
 		*count = cdl->num_entries;
+		*left = cdl->reg1;
 		memcpy(entries, cdl->entries, *count * sizeof(*entries));
 	}
 	platform_shared_page_put();
+	return status;
+}
+
+mv_status_t hypercall_cpuid_supported(struct mv_cdl_entry_t *entry)
+{
+	struct mv_regs regs = { .reg = { handle } };
+	struct mv_cdl_entry_t *page = platform_shared_page_get();
+	mv_status_t status;
+
+	if (!page)
+		return MV_STATUS_FAILURE_UNSUPPORTED;
+	*page = *entry;
+	status = call(&regs, MV_PP_OP, MV_PP_OP_CPUID_GET_SUPPORTED_IDX_VAL);
+	*entry = *page;
+	platform_shared_page_put();
+	return status;
+}
+
+mv_status_t hypercall_cdl_get(unsigned int op, unsigned int idx, uint16_t vsid,
+			      struct mv_cdl_entry_t *entries, size_t *count)
+{
+	mv_status_t status;
+	size_t part, left;
+
+	*count = 0;
+	do {
+		part = 0;
+		left = 0;
+		status = cdl_part(op, idx, vsid, MV_CDL_FLAG_ALL, *count, entries + *count, &part,
+				  &left);
+		*count += part;
+	} while (status == MV_STATUS_SUCCESS && part && left);
+	return status;
+}
+
+mv_status_t hypercall_cdl_set(uint16_t vsid, struct mv_cdl_entry_t *entries, size_t count)
+{
+	size_t done = 0, part, left;
+	mv_status_t status;
+
+	do {
+		part = count - done < MV_CDL_MAX_ENTRIES ? count - done : MV_CDL_MAX_ENTRIES;
+		status = cdl_part(MV_VS_OP, MV_VS_OP_CPUID_SET_LIST_IDX_VAL, vsid, 0, done,
+				  entries + done, &part, &left);
+		done += part;
+	} while (status == MV_STATUS_SUCCESS && done < count);
 	return status;
 }
 

@@ -63,13 +63,16 @@ mv_status_t hypercall_destroy_vs(uint16_t vsid);
 /* idx: MV_VS_OP_REG_GET_LIST_IDX_VAL and the like; a get writes the values to entries[].val. */
 mv_status_t hypercall_rdl(unsigned int idx, uint16_t vsid, struct mv_rdl_entry_t *entries,
 			  size_t count);
+/* Fills in what a guest can have of entry->fun, entry->idx. */
+mv_status_t hypercall_cpuid_supported(struct mv_cdl_entry_t *entry);
 /*
- * CPUID lists by the shared page, with `flags` in their REG0. idx: MV_VS_OP_CPUID_GET_LIST_IDX_VAL
- * or _SET_; op MV_PP_OP and MV_PP_OP_CPUID_GET_SUPPORTED_LIST_IDX_VAL. entries has room for
- * MV_CDL_MAX_ENTRIES, *count of them in, and as many as came back out.
+ * CPUID lists by the shared page, in parts when they are long. get: all there are, of
+ * MV_VS_OP and MV_VS_OP_CPUID_GET_LIST_IDX_VAL, or MV_PP_OP and
+ * MV_PP_OP_CPUID_GET_SUPPORTED_LIST_IDX_VAL; entries has room for MV_CDL_VS_MAX.
  */
-mv_status_t hypercall_cdl(unsigned int op, unsigned int idx, uint16_t vsid, uint64_t flags,
-			  struct mv_cdl_entry_t *entries, size_t *count);
+mv_status_t hypercall_cdl_get(unsigned int op, unsigned int idx, uint16_t vsid,
+			      struct mv_cdl_entry_t *entries, size_t *count);
+mv_status_t hypercall_cdl_set(uint16_t vsid, struct mv_cdl_entry_t *entries, size_t count);
 /* Do guests have this MSR? */
 bool hypercall_msr_supported(uint32_t msr);
 mv_status_t hypercall_msr_get(uint16_t vsid, uint32_t msr, uint64_t *val);

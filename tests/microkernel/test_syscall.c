@@ -227,7 +227,7 @@ static void ring3_leaf(void *arg, const struct ptab_leaf *leaf)
 	u64 spa = *leaf->entry & PTE_ADDR;
 	bool image = leaf->base >= MK_U_IMAGE && leaf->base < 0x1000000;
 	bool state = leaf->base >= MK_U_STATE && leaf->base < MK_U_STATE + MK_VS_MAX * PAGE_4K;
-	bool own = leaf->base >= MK_U_OWN && leaf->base < MK_U_OWN + MK_VS_MAX * PAGE_4K;
+	bool own = leaf->base >= MK_U_OWN && leaf->base < MK_U_OWN + MK_VS_MAX * MK_OWN_BYTES;
 	bool stack = leaf->base >= STACK && leaf->base < MK_U_STACK_TOP;
 
 	(void)arg;

@@ -26,11 +26,11 @@ struct mk_state *mk_state(unsigned int vsid)
 	return vss[vsid].page;
 }
 
-void *mk_own(unsigned int vsid)
+void *mk_own(unsigned int vsid, unsigned int page)
 {
 	assert_true(vsid < MK_VS_MAX);
 	assert_non_null(vss[vsid].own);
-	return vss[vsid].own;
+	return (char *)vss[vsid].own + page * MV_PAGE_SIZE;
 }
 
 struct mv_xsave_t *fake_fpu(unsigned int vsid)
@@ -94,7 +94,7 @@ static void vs_alloc(unsigned int vsid, unsigned int space)
 {
 	vss[vsid].page = aligned_alloc(MV_PAGE_SIZE, MV_PAGE_SIZE);
 	vss[vsid].hw = calloc(1, MV_PAGE_SIZE);
-	vss[vsid].own = calloc(1, MV_PAGE_SIZE);
+	vss[vsid].own = calloc(1, MK_OWN_BYTES);
 	vss[vsid].fpu = calloc(1, MV_PAGE_SIZE);
 	vss[vsid].space = space;
 	memset(vss[vsid].page, 0, MV_PAGE_SIZE);

@@ -181,10 +181,10 @@ static void set_one(void **state)
 	struct mv_cdl_entry_t *e = (struct mv_cdl_entry_t *)fake_shared;
 
 	(void)state;
-	for (unsigned int i = 0; i <= MV_CDL_MAX_ENTRIES; i++) {
+	for (unsigned int i = 0; i <= MV_CDL_VS_MAX; i++) {
 		*e = (struct mv_cdl_entry_t){ .fun = 0x90000000 + i, .eax = i };
 		assert_int_equal(HC(0, VS, CPUID_SET, id, 0, 0),
-				 i < MV_CDL_MAX_ENTRIES ? SUCCESS : UNKNOWN);
+				 i < MV_CDL_VS_MAX ? SUCCESS : UNKNOWN);
 	}
 	*e = (struct mv_cdl_entry_t){ .fun = 0x90000007, .eax = 99 };
 	assert_int_equal(HC(0, VS, CPUID_SET, id, 0, 0), SUCCESS);
@@ -208,6 +208,40 @@ static void lists(void **state)
 	assert_int_equal(HC(0, VS, CPUID_GET_LIST, id, 0, 0), SUCCESS);
 	assert_int_equal(page->entries[0].ebx, 0x22);
 	assert_int_equal(page->entries[1].ebx, 0);
+}
+
+/* More than fits into a page: in parts. */
+static void long_lists(void **state)
+{
+	struct mv_cdl_t *page;
+	uint64_t n = 0;
+
+	(void)state;
+	while (n < MV_CDL_VS_MAX) {
+		uint64_t part = MV_CDL_VS_MAX - n < 100 ? MV_CDL_VS_MAX - n : 100;
+
+		page = cdl(part, 0);
+		page->reg1 = n;
+		for (uint64_t i = 0; i < part; i++)
+			page->entries[i] = (struct mv_cdl_entry_t){ .fun = 0x90000000 + n++ };
+		assert_int_equal(HC(0, VS, CPUID_SET_LIST, id, 0, 0), SUCCESS);
+	}
+	for (n = 0; n < MV_CDL_VS_MAX; n += page->num_entries) {
+		page = cdl(0, MV_CDL_FLAG_ALL);
+		page->reg1 = n;
+		assert_int_equal(HC(0, VS, CPUID_GET_LIST, id, 0, 0), SUCCESS);
+		assert_int_equal(page->num_entries + page->reg1, MV_CDL_VS_MAX - n);
+		assert_int_equal(page->entries[0].fun, 0x90000000 + n);
+	}
+	page = cdl(1, 0);
+	page->reg1 = MV_CDL_VS_MAX;
+	assert_int_equal(HC(0, VS, CPUID_SET_LIST, id, 0, 0), UNKNOWN);
+	page = cdl(0, 0);
+	page->reg1 = 3;
+	assert_int_equal(HC(0, VS, CPUID_SET_LIST, id, 0, 0), SUCCESS);
+	page = cdl(0, 0);
+	page->reg1 = 4;
+	assert_int_equal(HC(0, VS, CPUID_SET_LIST, id, 0, 0), UNKNOWN);
 }
 
 static void supported(void **state)
@@ -249,6 +283,8 @@ static void bad_lists(void **state)
 	cdl(0, 2);
 	assert_int_equal(HC(0, VS, CPUID_GET_LIST, id, 0, 0), UNKNOWN);
 	cdl(0, 0)->reg1 = 1;
+	assert_int_equal(HC(0, VS, CPUID_GET_LIST, id, 0, 0), UNKNOWN);
+	assert_int_equal(HC(0, PP, CPUID_GET_SUPPORTED_LIST, 0, 0, 0), UNKNOWN);
 	assert_int_equal(HC(0, VS, CPUID_SET_LIST, id, 0, 0), UNKNOWN);
 	assert_int_equal(HC(0, VS, CPUID_GET, 5, 0, 0), MV_STATUS_INVALID_INPUT_REG1);
 	HC(0, PP, CLR_SHARED_PAGE_GPA, 0, 0, 0);
@@ -306,6 +342,7 @@ int main(void)
 		cmocka_unit_test_setup(bits_of_the_state, setup),
 		cmocka_unit_test_setup(set_one, setup),
 		cmocka_unit_test_setup(lists, setup),
+		cmocka_unit_test_setup(long_lists, setup),
 		cmocka_unit_test_setup(supported, setup),
 		cmocka_unit_test_setup(bad_lists, setup),
 		cmocka_unit_test_setup(msrs_supported, setup),

@@ -273,6 +273,37 @@ static void xsetbv_of_guests(void **state)
 	assert_exception(VEC_GP, 0x400000);
 }
 
+static uint64_t mp(void)
+{
+	assert_int_equal(HC(0, VS, MP_STATE_GET, id, 0, 0), SUCCESS);
+	return fake_reg(0, 0);
+}
+
+static void mp_states(void **state)
+{
+	(void)state;
+	assert_int_equal(mp(), mv_mp_state_t_initial);
+	EXIT(.reason = MK_EXIT_HLT, .len = 1);
+	assert_int_equal(fake_run(id), SUCCESS);
+	assert_int_equal(mp(), mv_mp_state_t_wait);
+	assert_int_equal(HC(0, VS, MP_STATE_SET, id, mv_mp_state_t_sipi, 0), MV_STATUS_INVALID_INPUT_REG2);
+	assert_int_equal(HC(0, VS, MP_STATE_SET, id, mv_mp_state_t_initial, 0), MV_STATUS_INVALID_INPUT_REG2);
+	assert_int_equal(HC(0, VS, MP_STATE_SET, id, 5, 0), MV_STATUS_INVALID_INPUT_REG2);
+	assert_int_equal(mp(), mv_mp_state_t_wait);
+
+	/* After INIT the guest isn't entered: fake_vs_run() would miss its exit. */
+	assert_int_equal(HC(0, VS, MP_STATE_SET, id, mv_mp_state_t_init, 0), SUCCESS);
+	assert_int_equal(st->rip, 0xFFF0);
+	assert_int_equal(fake_run(id), SUCCESS);
+	assert_int_equal(fake_reg(0, 0), mv_exit_reason_t_hlt);
+	assert_int_equal(mp(), mv_mp_state_t_init);
+	assert_int_equal(HC(0, VS, MP_STATE_SET, id, mv_mp_state_t_sipi, 0x100), MV_STATUS_INVALID_INPUT_REG3);
+	assert_int_equal(HC(0, VS, MP_STATE_SET, id, mv_mp_state_t_sipi, 0x9A), SUCCESS);
+	assert_int_equal(st->rip, 0);
+	assert_int_equal(st->seg[MK_CS].base, 0x9A000);
+	assert_int_equal(st->seg[MK_CS].selector, 0x9A00);
+}
+
 static void hlt_is_an_exit(void **state)
 {
 	(void)state;
@@ -474,6 +505,7 @@ int main(void)
 		cmocka_unit_test_setup(msrs_of_guests, setup),
 		cmocka_unit_test_setup(efer_of_guests, setup),
 		cmocka_unit_test_setup(xsetbv_of_guests, setup),
+		cmocka_unit_test_setup(mp_states, setup),
 		cmocka_unit_test_setup(hlt_is_an_exit, setup),
 		cmocka_unit_test_setup(state_behind_the_exit, setup),
 		cmocka_unit_test_setup(shutdown_is_a_crash, setup),

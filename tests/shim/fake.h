@@ -88,7 +88,7 @@ struct fake_hv {
 	uint64_t reg[MV_REG_MAX + 1];
 	struct mv_xsave_t xsave;
 	uint64_t efer, apic_base, tsc; /* all MSRs there are */
-	struct mv_cdl_entry_t cdl[MV_CDL_MAX_ENTRIES]; /* of the vCPU */
+	struct mv_cdl_entry_t cdl[MV_CDL_VS_MAX]; /* of the vCPU */
 	size_t num_cdl;
 	bool shadow; /* interrupts are held off for one instruction */
 	struct vcpu_events events; /* but for shadow */

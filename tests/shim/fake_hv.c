@@ -293,10 +293,16 @@ static mv_status_t cdl_supported(void)
 static mv_status_t cdl_get(void)
 {
 	struct mv_cdl_t *cdl = page_in();
+	size_t before = cdl->reg1, n = 0;
 
 	assert_int_equal(cdl->reg0, MV_CDL_FLAG_ALL);
-	memcpy(cdl->entries, hv.cdl, sizeof(hv.cdl));
-	cdl->num_entries = hv.num_cdl;
+	assert_in_range(before, 0, hv.num_cdl);
+	while (n < MV_CDL_MAX_ENTRIES && before + n < hv.num_cdl) {
+		cdl->entries[n] = hv.cdl[before + n];
+		n++;
+	}
+	cdl->num_entries = n;
+	cdl->reg1 = hv.num_cdl - before - n;
 	return MV_STATUS_SUCCESS;
 }
 
@@ -305,10 +311,12 @@ static mv_status_t cdl_set(void)
 {
 	const struct mv_cdl_t *cdl = page_in();
 
-	assert_int_equal(cdl->reg0 | cdl->reg1, 0);
+	assert_int_equal(cdl->reg0, 0);
 	assert_in_range(cdl->num_entries, 0, MV_CDL_MAX_ENTRIES);
-	memcpy(hv.cdl, cdl->entries, sizeof(hv.cdl));
-	hv.num_cdl = cdl->num_entries;
+	assert_in_range(cdl->reg1, 0, hv.num_cdl);
+	hv.num_cdl = cdl->reg1 + cdl->num_entries;
+	assert_in_range(hv.num_cdl, 0, MV_CDL_VS_MAX);
+	memcpy(&hv.cdl[cdl->reg1], cdl->entries, cdl->num_entries * sizeof(cdl->entries[0]));
 	for (size_t i = 0; i < hv.num_cdl; i++)
 		hv.cdl[i].ecx &= hv.cdl[i].fun == 1 ? ~1U : ~0U;
 	return MV_STATUS_SUCCESS;

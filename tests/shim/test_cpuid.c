@@ -85,17 +85,37 @@ static void set_and_get(void **state)
 	assert_int_equal(got[2].eax, 0);
 }
 
+/* In three parts, both ways. */
+static void long_list(void **state)
+{
+	static struct kvm_cpuid_entry2 got[SHIM_CPUID_MAX];
+	uint32_t count, i;
+
+	(void)state;
+	for (i = 0; i < SHIM_CPUID_MAX; i++)
+		entries[i] = (struct kvm_cpuid_entry2){ .function = 0x90000000 + i, .ebx = i };
+	assert_int_equal(shim_vcpu_set_cpuid2(&vcpu, entries, SHIM_CPUID_MAX), 0);
+	assert_int_equal(hv.num_cdl, SHIM_CPUID_MAX);
+	assert_int_equal(shim_vcpu_get_cpuid2(&vcpu, got, SHIM_CPUID_MAX, &count), 0);
+	assert_int_equal(count, SHIM_CPUID_MAX);
+	assert_memory_equal(got, entries, sizeof(got));
+	assert_int_equal(shim_vcpu_set_cpuid2(&vcpu, entries, 125), 0);
+	assert_int_equal(hv.num_cdl, 125);
+	assert_int_equal(shim_vcpu_get_cpuid2(&vcpu, got, SHIM_CPUID_MAX, &count), 0);
+	assert_int_equal(count, 125);
+}
+
 static void set_refused(void **state)
 {
 	(void)state;
-	assert_int_equal(shim_vcpu_set_cpuid2(&vcpu, entries, MV_CDL_MAX_ENTRIES + 1), -E2BIG);
+	assert_int_equal(shim_vcpu_set_cpuid2(&vcpu, entries, MV_CDL_VS_MAX + 1), -E2BIG);
 	entries[0] = (struct kvm_cpuid_entry2){ .function = 0x80000008, .eax = 0x2F28 };
 	assert_int_equal(shim_vcpu_set_cpuid2(&vcpu, entries, 1), -EINVAL);
 	os.alloc_fail = 1;
 	assert_int_equal(shim_vcpu_set_cpuid2(&vcpu, entries, 0), -ENOMEM);
-	assert_int_equal(shim_vcpu_set_cpuid2(&vcpu, entries, MV_CDL_MAX_ENTRIES), -EINVAL);
+	assert_int_equal(shim_vcpu_set_cpuid2(&vcpu, entries, MV_CDL_VS_MAX), -EINVAL);
 	entries[0].eax = 0x3028;
-	assert_int_equal(shim_vcpu_set_cpuid2(&vcpu, entries, MV_CDL_MAX_ENTRIES), 0);
+	assert_int_equal(shim_vcpu_set_cpuid2(&vcpu, entries, MV_CDL_VS_MAX), 0);
 }
 
 /* After KVM_RUN only the same list again, with or without what the hypervisor took out. */
@@ -177,7 +197,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(supported),	  TEST(emulated),    TEST(supported_errors),
-		TEST(set_and_get),	  TEST(set_refused), TEST(set_after_run),
+		TEST(set_and_get),	  TEST(set_refused), TEST(set_after_run), TEST(long_list),
 		TEST(address_bits),	  TEST(msr_lists),   TEST(msrs_up_to_the_first_bad_one),
 		TEST(msrs_of_the_system),
 	};

@@ -28,9 +28,9 @@ struct mk_state *mk_state(unsigned int vsid)
 	return must(MK_U_STATE + vsid * MV_PAGE_SIZE);
 }
 
-void *mk_own(unsigned int vsid)
+void *mk_own(unsigned int vsid, unsigned int page)
 {
-	return must(MK_U_OWN + vsid * MV_PAGE_SIZE);
+	return must(MK_U_OWN + vsid * MK_OWN_BYTES + page * MV_PAGE_SIZE);
 }
 
 void *mk_shared(void)
