@@ -180,11 +180,6 @@ static inline void hw_load_gdt(const void *gdt, u16 limit, u16 code, u16 data, u
 extern spa_t hw_kernel_tables;
 extern u64 hw_image, hw_stop_tramp;
 
-static inline spa_t hw_page_table(void)
-{
-	return hw_kernel_tables;
-}
-
 /* The physical address of something in the microkernel's image. */
 static inline u64 hw_image_spa(const void *p)
 {

@@ -26,7 +26,7 @@ static s64 sys_log(struct cpu *cpu, u64 va, u64 bytes)
 
 	if (bytes > LOG_MAX)
 		return -EINVAL;
-	rc = user_copy_in(cpu, text, va, bytes);
+	rc = user_copy(cpu, va, text, bytes, false);
 	if (!rc)
 		log_write(text, bytes);
 	return rc;
@@ -40,7 +40,7 @@ static struct result sys_log_read(struct cpu *cpu, u64 position, u64 va, u64 byt
 	s64 rc;
 
 	n = log_read(&position, text, bytes < LOG_MAX ? bytes : LOG_MAX);
-	rc = user_copy_out(cpu, va, text, n);
+	rc = user_copy(cpu, va, text, n, true);
 	return (struct result){ rc ? rc : (s64)n, position - n };
 }
 

@@ -79,7 +79,7 @@ static int map_stack(struct cpu *cpu, struct ptab *pt)
 
 int user_cpu_init(struct cpu *cpu)
 {
-	const u64 *kernel = hw_virt(hw_page_table()), *from = hw_virt(common.root);
+	const u64 *kernel = hw_virt(hw_kernel_tables), *from = hw_virt(common.root);
 	struct ptab pt = common;
 
 	pt.root = pool_alloc(pt.ctx);
@@ -217,32 +217,17 @@ static u64 page_part(u64 va, u64 bytes)
 	return bytes < left ? bytes : left;
 }
 
-s64 user_copy_in(struct cpu *cpu, void *to, u64 va, u64 bytes)
+s64 user_copy(struct cpu *cpu, u64 va, void *buf, u64 bytes, bool out)
 {
 	u64 done, n;
 
 	for (done = 0; done < bytes; done += n) {
-		const void *from = user_page(cpu, va + done, false);
+		u8 *user = user_page(cpu, va + done, out), *ours = (u8 *)buf + done;
 
-		if (!from)
+		if (!user)
 			return -EFAULT;
 		n = page_part(va + done, bytes - done);
-		memcpy((u8 *)to + done, from, n);
-	}
-	return 0;
-}
-
-s64 user_copy_out(struct cpu *cpu, u64 va, const void *from, u64 bytes)
-{
-	u64 done, n;
-
-	for (done = 0; done < bytes; done += n) {
-		void *to = user_page(cpu, va + done, true);
-
-		if (!to)
-			return -EFAULT;
-		n = page_part(va + done, bytes - done);
-		memcpy(to, (const u8 *)from + done, n);
+		memcpy(out ? user : ours, out ? ours : user, n);
 	}
 	return 0;
 }

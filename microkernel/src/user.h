@@ -30,9 +30,8 @@ s64 user_window_fixup(u64 start, u64 end, u64 fixup);
 /* A fault at `addr` by the instruction at rip: where to go on instead, or 0. */
 u64 user_fixup(u64 rip, u64 addr);
 
-/* Ring-3 memory [va, va + bytes) as ring 0 may use it: in image or stack, or with `shared`
- * the shared page; copies part by part. -EFAULT. */
-s64 user_copy_in(struct cpu *cpu, void *to, u64 va, u64 bytes);
-s64 user_copy_out(struct cpu *cpu, u64 va, const void *from, u64 bytes);
+/* Copies between ring 3's memory at va (image, stack or shared page) and buf: to ring 3 (out),
+ * or from there. -EFAULT: part may be copied. */
+s64 user_copy(struct cpu *cpu, u64 va, void *buf, u64 bytes, bool out);
 
 #endif /* MK_USER_H */

@@ -283,10 +283,7 @@ s64 vs_fpu(struct cpu *cpu, u64 id, u64 va, bool set)
 		return rc;
 	if (cpu->fpu == vs)
 		backend_evict(cpu);
-	if (!set)
-		rc = user_copy_out(cpu, va, vs->fpu, PAGE_4K);
-	else
-		rc = user_copy_in(cpu, cpu->page, va, PAGE_4K);
+	rc = user_copy(cpu, va, set ? (void *)cpu->page : vs->fpu, PAGE_4K, !set);
 	if (!rc && set && !fpu_valid(cpu, (const struct xsave *)cpu->page))
 		rc = -EINVAL;
 	else if (!rc && set)

@@ -47,31 +47,27 @@ static void commit_cr(struct vs *vs, struct vmcb *v, const struct mk_state *s)
 	v->efer = s->efer | EFER_SVME; /* VMRUN wants it, APM vol. 2, 15.5.1 */
 }
 
+/* Members that both pages have. */
+#define SEGS(X) X(ES, es) X(CS, cs) X(SS, ss) X(DS, ds) X(FS, fs) X(GS, gs) X(LDTR, ldtr) X(TR, tr)
+#define MSRS(X)                                                                                    \
+	X(star) X(lstar) X(cstar) X(sfmask) X(kernel_gs_base)                                      \
+	X(sysenter_cs) X(sysenter_esp) X(sysenter_eip) X(pat)
+
+#define COMMIT_SEG(NAME, name) v->name = svm_seg(s->seg[MK_##NAME]);
+#define FETCH_SEG(NAME, name) s->seg[MK_##NAME] = neutral_seg(v->name);
+#define COMMIT_MSR(name) v->name = s->name;
+#define FETCH_MSR(name) s->name = v->name;
+
 static void commit_seg(struct vmcb *v, const struct mk_state *s)
 {
-	v->es = svm_seg(s->seg[MK_ES]);
-	v->cs = svm_seg(s->seg[MK_CS]);
-	v->ss = svm_seg(s->seg[MK_SS]);
-	v->ds = svm_seg(s->seg[MK_DS]);
-	v->fs = svm_seg(s->seg[MK_FS]);
-	v->gs = svm_seg(s->seg[MK_GS]);
-	v->ldtr = svm_seg(s->seg[MK_LDTR]);
-	v->tr = svm_seg(s->seg[MK_TR]);
+	SEGS(COMMIT_SEG)
 	v->cpl = v->ss.attrib >> 5 & 3;
 }
 
 static void commit_msr(struct vs *vs, struct vmcb *v, const struct mk_state *s)
 {
 	vs->tsc_aux = s->tsc_aux;
-	v->star = s->star;
-	v->lstar = s->lstar;
-	v->cstar = s->cstar;
-	v->sfmask = s->sfmask;
-	v->kernel_gs_base = s->kernel_gs_base;
-	v->sysenter_cs = s->sysenter_cs;
-	v->sysenter_esp = s->sysenter_esp;
-	v->sysenter_eip = s->sysenter_eip;
-	v->pat = s->pat;
+	MSRS(COMMIT_MSR)
 }
 
 /* What XSETBV takes, APM vol. 4, XSETBV: x87 always, AVX only with SSE, AVX-512 as a whole. */
@@ -194,31 +190,6 @@ static void fetch_cr(const struct vs *vs, struct mk_state *s, const struct vmcb 
 	s->efer = v->efer & ~EFER_SVME;
 }
 
-static void fetch_seg(struct mk_state *s, const struct vmcb *v)
-{
-	s->seg[MK_ES] = neutral_seg(v->es);
-	s->seg[MK_CS] = neutral_seg(v->cs);
-	s->seg[MK_SS] = neutral_seg(v->ss);
-	s->seg[MK_DS] = neutral_seg(v->ds);
-	s->seg[MK_FS] = neutral_seg(v->fs);
-	s->seg[MK_GS] = neutral_seg(v->gs);
-	s->seg[MK_LDTR] = neutral_seg(v->ldtr);
-	s->seg[MK_TR] = neutral_seg(v->tr);
-}
-
-static void fetch_msr(struct mk_state *s, const struct vmcb *v)
-{
-	s->star = v->star;
-	s->lstar = v->lstar;
-	s->cstar = v->cstar;
-	s->sfmask = v->sfmask;
-	s->kernel_gs_base = v->kernel_gs_base;
-	s->sysenter_cs = v->sysenter_cs;
-	s->sysenter_esp = v->sysenter_esp;
-	s->sysenter_eip = v->sysenter_eip;
-	s->pat = v->pat;
-}
-
 void backend_fetch(struct vs *vs, u32 groups)
 {
 	const struct vmcb *v = vmcb_of(vs);
@@ -227,8 +198,9 @@ void backend_fetch(struct vs *vs, u32 groups)
 
 	if (groups & MK_G_CR)
 		fetch_cr(vs, s, v);
-	if (groups & MK_G_SEG)
-		fetch_seg(s, v);
+	if (groups & MK_G_SEG) {
+		SEGS(FETCH_SEG)
+	}
 	if (groups & MK_G_TABLE) {
 		s->gdtr = neutral_seg(v->gdtr);
 		s->idtr = neutral_seg(v->idtr);
@@ -240,7 +212,7 @@ void backend_fetch(struct vs *vs, u32 groups)
 		s->dr7 = v->dr7;
 	}
 	if (groups & MK_G_MSR) {
-		fetch_msr(s, v);
+		MSRS(FETCH_MSR)
 		s->tsc_aux = vs->tsc_aux;
 	}
 	if (groups & MK_G_XCR) /* where XSETBV isn't intercepted, the guest may have changed it */

@@ -50,9 +50,4 @@ void *hw_this_cpu(void);
 extern spa_t hw_kernel_tables;
 extern u64 hw_image, hw_stop_tramp;
 
-static inline spa_t hw_page_table(void)
-{
-	return hw_kernel_tables;
-}
-
 #endif /* MK_HW_H */
