@@ -163,6 +163,7 @@ void hw_xsave(void *area, u64 mask)
 	assert_int_equal(here()->xcr0, machine.xsave);
 	assert_int_equal(mask, machine.xsave);
 	hw_fxsave(area);
+	((u64 *)area)[64] = mask;
 }
 
 void hw_xrstor(void *area, u64 mask)
@@ -177,6 +178,8 @@ void hw_xrstor(void *area, u64 mask)
 	for (i = 1; i < 8; i++)
 		assert_int_equal(header[i], 0);
 	hw_fxrstor(area);
+	if (!(header[0] & 1)) /* x87: initial */
+		here()->fpu = 0;
 }
 
 void hw_fxsave(void *area)

@@ -3,6 +3,7 @@
 #include "../stack/stack.h"
 
 #include <asm/svm.h>
+#include <cpuid.h>
 
 #include "elf_image.h"
 #include "epoch.h"
@@ -60,6 +61,18 @@ static void runs(struct vmcb *v, u64 *gpr)
 		v->next_rip = 0;
 }
 
+/* MicroV executes the real CPUID. */
+static void same_xsave_as_here(void)
+{
+	u32 eax, ebx, ecx, edx;
+
+	__cpuid_count(1, 0, eax, ebx, ecx, edx);
+	if (ecx & bit_XSAVE)
+		__cpuid_count(0xD, 0, machine.xsave, ebx, ecx, edx);
+	cpu_this()->xcr0_all = machine.xsave;
+	machine.cpu[machine.now].xcr0 = 1;
+}
+
 void stack_boot(void)
 {
 	unsigned int n;
@@ -68,6 +81,7 @@ void stack_boot(void)
 	machine.guest = runs;
 	for (n = 0; n < STACK_CPUS; n++) {
 		machine_on(n);
+		same_xsave_as_here();
 		stack_microv_start(n);
 	}
 	machine_on(0);
@@ -141,6 +155,11 @@ void stack_guest(stack_step *const *steps, unsigned int count)
 bool stack_guest_done(void)
 {
 	return !steps_left;
+}
+
+uint64_t *stack_fpu(void)
+{
+	return &machine.cpu[machine.now].fpu;
 }
 
 void *stack_ram(uint64_t spa)

@@ -40,6 +40,9 @@ void stack_guest(stack_step *const *steps, unsigned int count);
 /* All of it done? */
 bool stack_guest_done(void);
 
+/* What stands for this CPU's FPU registers: the lower half of ST(0). */
+uint64_t *stack_fpu(void);
+
 /* Physical memory. */
 void *stack_ram(uint64_t spa);
 /* All of [spa, spa + bytes) is root's, seen by root in its place, and lent to nobody. */

@@ -478,6 +478,57 @@ static void on_another_cpu(struct vmcb *v, uint64_t *gpr)
 	hlt(v, gpr);
 }
 
+#define ROOT_FPU 0x4007ULL
+#define GIVEN_FPU 0x1122334455667788ULL
+#define GUEST_FPU 0x8877665544332211ULL
+
+static void finds_given_fpu(struct vmcb *v, uint64_t *gpr)
+{
+	assert_int_equal(*stack_fpu(), GIVEN_FPU);
+	*stack_fpu() = GUEST_FPU;
+	memory(v->rip)[0] = 0xF4;
+	hlt(v, gpr);
+}
+
+static void finds_its_fpu(struct vmcb *v, uint64_t *gpr)
+{
+	assert_int_equal(*stack_fpu(), GUEST_FPU);
+	memory(v->rip)[0] = 0xF4;
+	hlt(v, gpr);
+}
+
+/* From user space into the guest's registers and back, past root's own. */
+static void fpu_state(void **state)
+{
+	struct kvm_fpu fpu = { .fcw = 0x37F, .ftwx = 1 };
+	struct kvm_xsave xsave;
+	uint64_t st0 = GIVEN_FPU;
+
+	(void)state;
+	*stack_fpu() = ROOT_FPU;
+	memcpy(fpu.fpr[0], &st0, sizeof(st0));
+	assert_int_equal(shim_vcpu_set_fpu(&vcpu, &fpu), 0);
+	RUN(finds_given_fpu, finds_its_fpu, finds_given_fpu);
+	assert_int_equal(shim_vcpu_run(&vcpu), 0);
+	assert_int_equal(*stack_fpu(), ROOT_FPU);
+	assert_int_equal(shim_vcpu_get_fpu(&vcpu, &fpu), 0);
+	memcpy(&st0, fpu.fpr[0], sizeof(st0));
+	assert_int_equal(st0, GUEST_FPU);
+	assert_int_equal(shim_vcpu_get_xsave(&vcpu, &xsave), 0);
+	assert_memory_equal(&xsave.region[8], &st0, sizeof(st0));
+	stack_on(1); /* with its state */
+	*stack_fpu() = ROOT_FPU + 1;
+	assert_int_equal(shim_vcpu_run(&vcpu), 0);
+	st0 = GIVEN_FPU;
+	memcpy(&xsave.region[8], &st0, sizeof(st0));
+	assert_int_equal(shim_vcpu_set_xsave(&vcpu, &xsave), 0);
+	assert_int_equal(shim_vcpu_run(&vcpu), 0);
+	assert_int_equal(*stack_fpu(), ROOT_FPU + 1);
+	xsave.region[6] = 0x10000; /* MXCSR */
+	assert_int_equal(shim_vcpu_set_xsave(&vcpu, &xsave), -EINVAL);
+	assert_true(stack_guest_done());
+}
+
 static void vcpu_changes_cpu(void **state)
 {
 	(void)state;
@@ -616,6 +667,7 @@ int main(void)
 		T(device_memory),
 		T(code_that_is_not_there),
 		T(set_get_regs),
+		T(fpu_state),
 		T(vcpu_changes_cpu),
 		T(slots),
 		T(scattered_memory),
