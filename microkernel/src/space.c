@@ -291,7 +291,7 @@ s64 space_dirty(struct cpu *cpu, u64 id, gpa_t gpa, u64 bytes, u64 va)
 		mask = take_dirty(ptab_entry(&s->npt, at), (next - at) / PAGE_4K);
 		any |= mask;
 		mask <<= at / PAGE_4K % 64;
-		rc = user_copy_out(cpu, va, &mask, sizeof(mask));
+		rc = user_copy(cpu, va, &mask, sizeof(mask), true);
 	}
 	if (any)
 		s->epoch = epoch_bump();
