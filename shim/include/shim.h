@@ -170,6 +170,7 @@ struct shim_vcpu {
 struct shim_stats {
 	unsigned long vms; /* VMs that exist */
 	unsigned long hypercalls_map; /* mv_vm_op_mmio_map so far */
+	unsigned long entries_2m, entries_4k; /* nested entries that these made */
 };
 
 extern struct shim_stats shim_stats;

@@ -31,6 +31,11 @@ static long system_attr(const struct kvm_device_attr __user *arg, bool get)
 	return ret;
 }
 
+module_param_named(entries_2m, shim_stats.entries_2m, ulong, 0444);
+MODULE_PARM_DESC(entries_2m, "how many pieces of 2 MiB were mapped as such (read only)");
+module_param_named(entries_4k, shim_stats.entries_4k, ulong, 0444);
+MODULE_PARM_DESC(entries_4k, "how many pages were mapped as pages of 4 KiB (read only)");
+
 static long kvm_ioctl(struct file *file, unsigned int ioctl, unsigned long arg)
 {
 	void __user *argp = (void __user *)arg;

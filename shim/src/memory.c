@@ -14,13 +14,26 @@
 #include "hypercall.h"
 #include "pool.h"
 
+#define LARGE (512 * MV_PAGE_SIZE)
+/* Most nested entries that one hypercall changes, with interrupts off: a few milliseconds. */
+#define LIST_ENTRIES 16384U
+
+/* A run that has become long ends where a large entry could begin; large ones cost nothing. */
+static bool is_full(const struct slot *slot, const struct slot_run *run)
+{
+	const uint64_t gpa = slot->gpa + run->page * MV_PAGE_SIZE;
+
+	return (gpa ^ run->spa) % LARGE && run->pages >= LIST_ENTRIES &&
+	       (gpa + run->pages * MV_PAGE_SIZE) % LARGE == 0;
+}
+
 static int run_append(struct slot *slot, const struct slot_run *run)
 {
 	struct slot_run *last = slot->num_runs ? &slot->runs[slot->num_runs - 1] : NULL;
 	int ret;
 
 	if (last && last->page + last->pages == run->page && last->writable == run->writable &&
-	    last->spa + last->pages * MV_PAGE_SIZE == run->spa) {
+	    last->spa + last->pages * MV_PAGE_SIZE == run->spa && !is_full(slot, last)) {
 		last->pages += run->pages;
 		return 0;
 	}
@@ -124,6 +137,44 @@ bool memory_is_there(const struct slot *slot, uint64_t gpa, bool write)
 	return false;
 }
 
+/* Where guest and host addresses are in step the hypervisor uses the largest entries that fit. */
+static uint64_t large_entries(uint64_t dst, uint64_t src, uint64_t bytes)
+{
+	const uint64_t first = (dst + LARGE - 1) / LARGE * LARGE;
+
+	return (dst ^ src) % LARGE || first >= dst + bytes ? 0 : (dst + bytes - first) / LARGE;
+}
+
+static uint64_t small_entries(uint64_t dst, uint64_t src, uint64_t bytes)
+{
+	return (bytes - large_entries(dst, src, bytes) * LARGE) / MV_PAGE_SIZE;
+}
+
+static void count_entries(const struct mv_mdl_entry_t *e)
+{
+	__atomic_fetch_add(&shim_stats.entries_2m, large_entries(e->dst, e->src, e->bytes),
+			   __ATOMIC_RELAXED);
+	__atomic_fetch_add(&shim_stats.entries_4k, small_entries(e->dst, e->src, e->bytes),
+			   __ATOMIC_RELAXED);
+}
+
+/* How many runs, from `first` on and of `count`, make a list. */
+static size_t list_runs(const struct slot *slot, size_t first, size_t count)
+{
+	uint64_t entries = 0;
+	size_t n;
+
+	for (n = 0; n < count && n < MV_MDL_MAX_ENTRIES; n++) {
+		const struct slot_run *run = &slot->runs[first + n];
+
+		entries += small_entries(slot->gpa + run->page * MV_PAGE_SIZE, run->spa,
+					 run->pages * MV_PAGE_SIZE);
+		if (n && entries > LIST_ENTRIES)
+			break;
+	}
+	return n;
+}
+
 /* One list: runs [first, first + count) of the slot, with more pages donated as needed. */
 static int send_list(struct shim_vm *vm, unsigned int idx, const struct slot *slot, size_t first,
 		     size_t count)
@@ -147,10 +198,14 @@ static int send_list(struct shim_vm *vm, unsigned int idx, const struct slot *sl
 			__atomic_fetch_add(&shim_stats.hypercalls_map, 1, __ATOMIC_RELAXED);
 		status = hypercall_mdl(idx, vm->vmid, vm->mdl, count, &wanted);
 	} while (pool_refill(vm, status, wanted));
+	if (idx == MV_VM_OP_MMIO_MAP_IDX_VAL && status == MV_STATUS_SUCCESS) {
+		for (i = 0; i < count; i++)
+			count_entries(&vm->mdl[i]);
+	}
 	return hypercall_errno(status);
 }
 
-/* Runs [0, count) in full lists; *done of them when it fails. */
+/* Runs [0, count) in as few lists as there can be; *done of them when it fails. */
 static int send_runs(struct shim_vm *vm, unsigned int idx, const struct slot *slot, size_t count,
 		     size_t *done)
 {
@@ -158,9 +213,7 @@ static int send_runs(struct shim_vm *vm, unsigned int idx, const struct slot *sl
 	int ret;
 
 	for (*done = 0; *done < count; *done += left) {
-		left = count - *done;
-		if (left > MV_MDL_MAX_ENTRIES)
-			left = MV_MDL_MAX_ENTRIES;
+		left = list_runs(slot, *done, count - *done);
 		platform_yield();
 		ret = send_list(vm, idx, slot, *done, left);
 		if (ret)

@@ -28,7 +28,7 @@ static int set(uint32_t flags, uint64_t gpa, uint64_t pages)
 		.flags = flags,
 		.guest_phys_addr = gpa,
 		.memory_size = pages * PAGE,
-		.userspace_addr = 0x40000000,
+		.userspace_addr = 0x40000000 + GPA, /* in step with it: one piece */
 	};
 
 	return shim_vm_set_memory(&vm, &region);

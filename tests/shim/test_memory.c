@@ -83,7 +83,7 @@ static void two_gib_of_huge_pages(void **state)
 static void lists_are_full(void **state)
 {
 	const size_t pages = 3 * MV_MDL_MAX_ENTRIES + 7;
-	const unsigned long before = shim_stats.hypercalls_map;
+	const unsigned long before = shim_stats.hypercalls_map, small = shim_stats.entries_4k;
 	size_t i;
 
 	(void)state;
@@ -91,6 +91,7 @@ static void lists_are_full(void **state)
 	assert_int_equal(set(0, 0x100000, pages * PAGE, 0x200000), 0);
 	assert_int_equal(hv.calls[FAKE_MAP], 4);
 	assert_int_equal(shim_stats.hypercalls_map - before, 4);
+	assert_int_equal(shim_stats.entries_4k - small, pages);
 	for (i = 0; i < 3; i++)
 		assert_int_equal(hv.list_sizes[i], MV_MDL_MAX_ENTRIES);
 	assert_int_equal(hv.list_sizes[3], 7);
@@ -98,6 +99,38 @@ static void lists_are_full(void **state)
 		assert_int_equal(hv.map[i].dst, 0x100000 + i * PAGE);
 		assert_int_equal(hv.map[i].src, 0x8000000000ULL - 0x200000 - i * PAGE);
 	}
+}
+
+/* Which entries the hypervisor makes of a contiguous slot that begins in the middle of one. */
+static void entries_are_counted(void **state)
+{
+	const unsigned long large = shim_stats.entries_2m, small = shim_stats.entries_4k;
+
+	(void)state;
+	assert_int_equal(set(0, 3 * MIB, 8 * MIB, 0x40000000 + MIB), 0);
+	assert_int_equal(shim_stats.entries_2m - large, 3);
+	assert_int_equal(shim_stats.entries_4k - small, 2 * MIB / PAGE);
+	/* Out of step. */
+	assert_int_equal(set(1, 16 * MIB, 4 * MIB, 0x50000000 + PAGE), 0);
+	assert_int_equal(shim_stats.entries_2m - large, 3);
+	assert_int_equal(shim_stats.entries_4k - small, 6 * MIB / PAGE);
+}
+
+/* A hypercall can't be interrupted, so none maps too many pages of 4 KiB. */
+static void no_list_is_too_long(void **state)
+{
+	size_t i;
+
+	(void)state;
+	assert_int_equal(set(0, MIB, 1000 * MIB, 0x40000000), 0);
+	for (i = 0; i < hv.num_map; i++)
+		assert_true(hv.map[i].bytes <= 66 * MIB);
+	assert_int_equal(hv.num_map, 16);
+	assert_int_equal(hv.calls[FAKE_MAP], 16);
+	assert_int_equal(set(0, 0, 0, 0), 0);
+	assert_int_equal(hv.calls[FAKE_UNMAP], 16);
+	assert_int_equal(set(0, 0, 1000 * MIB, 0x40000000), 0); /* in step */
+	assert_int_equal(hv.calls[FAKE_MAP], 17);
 }
 
 static void holes_stay_unmapped(void **state)
@@ -239,6 +272,8 @@ int main(void)
 		TEST(contiguous_is_one_entry),
 		TEST(two_gib_of_huge_pages),
 		TEST(lists_are_full),
+		TEST(entries_are_counted),
+		TEST(no_list_is_too_long),
 		TEST(holes_stay_unmapped),
 		TEST(nothing_there_is_a_slot_too),
 		TEST(pin_error_changes_nothing),
