@@ -264,15 +264,6 @@ static void wait_for_data(struct run *r, const struct emu *e)
 	leave_access(r, &m->pending.want, 0);
 }
 
-/* As KVM does it: a process of the guest can't end its VM with what isn't emulated. */
-static void unhandled(struct run *r, const struct emu *e)
-{
-	if (e->cpl)
-		exit_inject_ud(r->vs.st);
-	else
-		leave_unhandled(r, &e->pending);
-}
-
 static void step(struct run *r, struct emu *e)
 {
 	struct vectors vectors;
@@ -293,7 +284,7 @@ static void step(struct run *r, struct emu *e)
 	case EMU_RETRY:
 		break;
 	default:
-		unhandled(r, e);
+		leave_unhandled(r, &e->pending);
 	}
 }
 

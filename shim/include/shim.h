@@ -85,7 +85,7 @@ struct bus_table;
 
 /* What KVM_ENABLE_CAP and the like chose for a VM. */
 struct vm_caps {
-	bool exception_payload, triple_fault_event;
+	bool exception_payload, triple_fault_event, exit_on_emulation_failure;
 	uint32_t max_vcpu_id; /* 0: not chosen */
 	uint32_t boot_cpu_id;
 	uint32_t dirty_log; /* KVM_DIRTY_LOG_* of KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2 */

@@ -44,6 +44,11 @@ int shim_vm_enable_cap(struct shim_vm *vm, const struct kvm_enable_cap *cap)
 		return 0;
 	case KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2:
 		return enable_dirty_log(&vm->caps, cap->args[0]);
+	case KVM_CAP_EXIT_ON_EMULATION_FAILURE:
+		if (cap->args[0] & ~1ULL)
+			return -EINVAL;
+		vm->caps.exit_on_emulation_failure = cap->args[0];
+		return 0;
 	case KVM_CAP_MAX_VCPU_ID:
 		return enable_max_vcpu_id(&vm->caps, cap->args[0]);
 	default:

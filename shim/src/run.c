@@ -14,6 +14,8 @@
 
 #define CR8_MAX 15U
 #define RFLAGS_IF 0x200U
+#define VEC_UD 6U
+#define ATTRIB_DPL 0x60U /* of SS: the CPL */
 
 #define MMIO_MAX 8U /* bytes of kvm_run->mmio.data */
 #define EMULATION_INSN 15U /* bytes of kvm_run->emulation_failure.insn_bytes */
@@ -259,6 +261,27 @@ static int exit_device(struct shim_vcpu *vcpu, const struct vcpu_exit *exit)
 }
 
 /*
+ * The guest gets #UD for it, as from KVM, and user space is told when its kernel did it. With
+ * KVM_CAP_EXIT_ON_EMULATION_FAILURE user space is told always, and there is no exception.
+ */
+static int exit_emulation_failure(struct shim_vcpu *vcpu, const struct vcpu_exit *exit)
+{
+	struct mv_rdl_entry_t ss = { .reg = mv_reg_t_ss_attrib };
+	mv_status_t status;
+
+	if (LOAD(vcpu->vm->caps.exit_on_emulation_failure))
+		return exit_not_emulated(vcpu->run, exit);
+	status = hypercall_rdl(MV_VS_OP_REG_GET_LIST_IDX_VAL, vcpu->vsid, &ss, 1);
+	if (status == MV_STATUS_SUCCESS)
+		status = hypercall_inject_exception(vcpu->vsid, VEC_UD, 0);
+	if (status != MV_STATUS_SUCCESS)
+		return hypercall_errno(status);
+	vcpu->due |= VCPU_EXCEPTION;
+	vcpu->has_payload = false;
+	return ss.val & ATTRIB_DPL ? 1 : exit_not_emulated(vcpu->run, exit);
+}
+
+/*
  * An access that the guest's tables didn't allow. Outside of all slots, and for writes in a
  * read-only one, it is a device's. In a slot it may be to memory that could not be pinned,
  * or may not be written: KVM answers EFAULT, too. Or the slot has been made meanwhile.
@@ -290,7 +313,7 @@ static int exit_mmio(struct shim_vcpu *vcpu, const struct vcpu_exit *exit)
 		return -EFAULT;
 	if (kind == ACCESS_RACE && !(write && exit->mmio.size))
 		return 1;
-	return exit->mmio.size ? exit_device(vcpu, exit) : exit_not_emulated(vcpu->run, exit);
+	return exit->mmio.size ? exit_device(vcpu, exit) : exit_emulation_failure(vcpu, exit);
 }
 
 /* 0: back to user space; 1: enter the guest again; or -errno. */

@@ -264,16 +264,6 @@ static void mmx_load(void **state)
 	assert_int_equal(x->st[3][8], 0);
 }
 
-static void not_emulated_for_a_process(void **state)
-{
-	(void)state;
-	st->seg[MK_SS].attrib |= MK_ATTR_DPL;
-	st->seg[MK_CS].attrib |= MK_ATTR_DPL;
-	memcpy(fake_ram + CODE, "\xDD\x03", 2);
-	fake_exit(&(struct mk_exit){ .reason = MK_EXIT_MEM, .addr = DEVICE_GPA + 0x10 });
-	assert_inject(VEC_UD, 0, 0);
-}
-
 /* It isn't the instruction at RIP that accessed it. */
 static void event_delivery(void **state)
 {
@@ -423,7 +413,6 @@ int main(void)
 		cmocka_unit_test_setup(vector_load, setup),
 		cmocka_unit_test_setup(vector_store, setup),
 		cmocka_unit_test_setup(mmx_load, setup),
-		cmocka_unit_test_setup(not_emulated_for_a_process, setup),
 		cmocka_unit_test_setup(event_delivery, setup),
 		cmocka_unit_test_setup(single_step, setup),
 		cmocka_unit_test_setup(mov_ss, setup),

@@ -585,6 +585,49 @@ static void mmio_once_more(void **state)
 	assert_int_equal(last.flags, MV_RUN_FLAG_COMPLETE_ONLY);
 }
 
+static mv_status_t ud_then_hlt(const struct mv_run_t *in, void *page, uint64_t *reason)
+{
+	if (!hv.events.exception) {
+		struct mv_exit_mmio_t *mmio = page;
+
+		mmio->gpa = 0xFEC00010;
+		mmio->flags = MV_EXIT_MMIO_READ;
+		*reason = mv_exit_reason_t_mmio;
+		return MV_STATUS_SUCCESS;
+	}
+	assert_int_equal(hv.events.exception_vector, 6);
+	return then_hlt(in, page, reason);
+}
+
+/* A program of the guest gets #UD; the guest's kernel too, but user space is told. */
+static void mmio_not_emulated_for_whom(void **state)
+{
+	struct kvm_enable_cap cap = { .cap = KVM_CAP_EXIT_ON_EMULATION_FAILURE };
+
+	(void)state;
+	hv.run = ud_then_hlt;
+	hv.reg[mv_reg_t_ss_attrib] = 0xF3;
+	assert_int_equal(shim_vcpu_run(&vcpu), 0);
+	assert_int_equal(run->exit_reason, KVM_EXIT_HLT);
+
+	hv.events.exception = 0;
+	hv.reg[mv_reg_t_ss_attrib] = 0x93;
+	assert_int_equal(shim_vcpu_run(&vcpu), 0);
+	assert_int_equal(run->exit_reason, KVM_EXIT_INTERNAL_ERROR);
+	assert_int_equal(hv.events.exception, 1);
+
+	hv.events.exception = 0;
+	vcpu.due = 0;
+	hv.reg[mv_reg_t_ss_attrib] = 0xF3;
+	cap.args[0] = 2;
+	assert_int_equal(shim_vm_enable_cap(&vm, &cap), -EINVAL);
+	cap.args[0] = 1;
+	assert_int_equal(shim_vm_enable_cap(&vm, &cap), 0);
+	assert_int_equal(shim_vcpu_run(&vcpu), 0);
+	assert_int_equal(run->exit_reason, KVM_EXIT_INTERNAL_ERROR);
+	assert_int_equal(hv.events.exception, 0);
+}
+
 static void mmio_not_emulated(void **state)
 {
 	(void)state;
@@ -678,6 +721,7 @@ int main(void)
 		TEST(mmio_read),
 		TEST(mmio_once_more),
 		TEST(mmio_not_emulated),
+		TEST(mmio_not_emulated_for_whom),
 		TEST(msr_exit_is_unexpected),
 		TEST(refused_run_keeps_what_is_pending),
 		TEST(no_shared_page),
