@@ -228,6 +228,7 @@ MV_ABI_SIZE(struct mk_exit, 80);
 
 #define MK_WINDOW_INTR 0x1U /* MK_EXIT_WINDOW when the VS can take an interrupt */
 #define MK_WINDOW_IRET 0x2U /* MK_EXIT_IRET before the VS executes IRET */
+#define MK_WINDOW_MSR 0x4U /* MK_EXIT_MSR for every MSR, not just for those that MicroV serves */
 
 /*
  * The state page of a VS, shared by ring 0 and ring 3. Ring 0 copies what it takes from here

@@ -473,12 +473,30 @@ MV_ABI_SIZE(struct mv_cdl_t, 0x1000);
 #define MV_RUN_FLAG_COMPLETE_ONLY 0x1ULL
 /* OURS: return with mv_exit_reason_t_window as soon as the guest can take an interrupt. */
 #define MV_RUN_FLAG_WINDOW 0x2ULL
+/*
+ * OURS: what the guest's RDMSR and WRMSR do: with MSR_ALL each of them returns with
+ * mv_exit_reason_t_msr before it is done, with MSR_REFUSED those that would give #GP.
+ */
+#define MV_RUN_FLAG_MSR_ALL 0x4ULL
+#define MV_RUN_FLAG_MSR_REFUSED 0x8ULL
+/* OURS: how the one is completed that the last exit left: as MicroV does it, or by #GP. Without
+ * them a WRMSR is done, and a RDMSR gets its value from `in`. */
+#define MV_RUN_FLAG_MSR_EXECUTE 0x10ULL
+#define MV_RUN_FLAG_MSR_FAULT 0x20ULL
+/* OURS: where the guest is to differ from KVM's defaults (KVM_ENABLE_CAP). */
+#define MV_RUN_FLAG_NO_PLATFORM_INFO 0x40ULL /* RDMSR of PLATFORM_INFO gives #GP */
+#define MV_RUN_FLAG_MWAIT_UD 0x80ULL /* MONITOR and MWAIT give #UD unless its CPUID has them */
+#define MV_RUN_FLAG_MWAIT_MISC 0x100ULL /* MISC_ENABLE bit 18 turns MWAIT on and off in CPUID */
+#define MV_RUN_FLAG_OUT_7E 0x200ULL /* RIP waits at an OUT to port 7Eh as at any other */
+#define MV_RUN_FLAG_PV_CPUID 0x400ULL /* KVM's own MSRs only as its CPUID has them */
+#define MV_RUN_FLAG_VMCALL_UD 0x800ULL /* VMCALL gives #UD, and isn't made a VMMCALL */
+#define MV_RUN_FLAGS_ALL 0xFFFULL
 
 struct mv_run_t {
 	struct mv_rdl_entry_t reg[MV_RUN_MAX_REGS];
 	struct mv_rdl_entry_t msr[MV_RUN_MAX_MSRS];
 	mv_u64 flags; /* OURS: MV_RUN_FLAG_* */
-	/* OURS: the bytes that complete the IN, INS or MMIO read of the last exit. in_bytes is
+	/* OURS: the bytes that complete the IN, INS, MMIO read or RDMSR of the last exit. in_bytes is
 	 * reps * size of that exit (see also mv_exit_mmio_t), or 0 when nothing waits; anything
 	 * else is FAILURE_UNKNOWN. */
 	mv_u64 in_bytes;
@@ -651,6 +669,11 @@ MV_ABI_SIZE(struct mv_exit_mmio_t, 0x1000);
 
 #define MV_EXIT_MSR_READ 0x1ULL
 #define MV_EXIT_MSR_WRITE 0x2ULL
+/* OURS: MicroV refused it: this value, or there is no such MSR for the guest. */
+#define MV_EXIT_MSR_REFUSED 0x4ULL
+#define MV_EXIT_MSR_UNKNOWN 0x8ULL
+
+/* OURS: RIP stays at the instruction until the next mv_vs_op_run completes it. */
 
 struct mv_exit_msr_t {
 	struct mv_rdl_entry_t msr;

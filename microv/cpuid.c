@@ -5,6 +5,7 @@
  */
 #include "cpuid.h"
 #include "kvmclock.h"
+#include "msr.h"
 #include "xcr.h"
 
 #define BASIC_MAX 0xDU
@@ -16,6 +17,7 @@
 #define LEAF_CACHE 0x8000001DU
 #define CACHES_MAX 8U
 
+#define ECX_MWAIT (1U << 3)
 #define ECX_OSXSAVE (1U << 27)
 #define ECX_HYPERVISOR (1U << 31)
 #define EDX_APIC (1U << 9)
@@ -224,6 +226,10 @@ static void add_state(struct vs *vs, struct mv_cdl_entry_t *e)
 	if (e->fun == 1) {
 		e->ecx &= ~ECX_OSXSAVE;
 		e->ecx |= st->cr4 & CR4_OSXSAVE ? ECX_OSXSAVE : 0;
+		if (state_data(st)->run_flags & MV_RUN_FLAG_MWAIT_MISC) {
+			e->ecx &= ~ECX_MWAIT;
+			e->ecx |= state_data(st)->msrs.misc_enable & MISC_ENABLE_MWAIT ? ECX_MWAIT : 0;
+		}
 		e->edx &= ~EDX_APIC;
 		e->edx |= state_data(st)->msrs.apic_base & APIC_BASE_ENABLE ? EDX_APIC : 0;
 	} else if (e->fun == 7 && e->idx == 0) {
@@ -352,6 +358,14 @@ int cpuid_set(struct vs *vs, const struct mv_cdl_entry_t *e)
 	*old = *e;
 	restrict_entry(old);
 	return 0;
+}
+
+int cpuid_mwait(struct vs *vs)
+{
+	struct mv_cdl_entry_t e = { .fun = 1 };
+
+	cpuid_read(vs, &e);
+	return !!(e.ecx & ECX_MWAIT);
 }
 
 unsigned int cpuid_phys_bits(const struct vs *vs)

@@ -35,6 +35,9 @@ int cpuid_set(struct vs *vs, const struct mv_cdl_entry_t *e);
 /* The bits of CR4 that the VS may set; without a CPUID, those that any guest may. */
 uint64_t cpuid_cr4(const struct vs *vs);
 
+/* Does the VS have MONITOR and MWAIT? */
+int cpuid_mwait(struct vs *vs);
+
 /* Physical address bits of the VS. */
 unsigned int cpuid_phys_bits(const struct vs *vs);
 

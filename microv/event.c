@@ -74,6 +74,8 @@ static uint8_t windows(const struct run *r)
 		window |= MK_WINDOW_INTR;
 	if (data->nmi_masked && !data->nmi_iret)
 		window |= MK_WINDOW_IRET;
+	if (data->run_flags & MV_RUN_FLAG_MSR_ALL)
+		window |= MK_WINDOW_MSR;
 	return window;
 }
 

@@ -15,6 +15,10 @@ static void guest_cpuid(struct run *r)
 	struct mv_cdl_entry_t e = { .fun = gpr[MK_RAX], .idx = gpr[MK_RCX] };
 
 	crash_on(gpr[MK_RAX]);
+	if (msr_cpuid_faults(&r->vs) && walk_cpl(&r->vs)) {
+		exit_inject_gp(r->vs.st);
+		return;
+	}
 	cpuid_read(&r->vs, &e);
 	gpr[MK_RAX] = e.eax;
 	gpr[MK_RBX] = e.ebx;
@@ -30,24 +34,6 @@ static void guest_hlt(struct run *r)
 		return;
 	state_data(r->vs.st)->mp = mv_mp_state_t_wait;
 	run_leave_hlt(r, mv_hlt_t_wait);
-}
-
-static void guest_msr(struct run *r)
-{
-	uint64_t *gpr = r->vs.st->gpr;
-	uint64_t value = (uint32_t)gpr[MK_RAX] | gpr[MK_RDX] << 32;
-	uint32_t index = gpr[MK_RCX];
-
-	if (r->vs.st->exit.write ? msr_guest_write(&r->vs, index, value) :
-				   msr_guest_read(&r->vs, index, &value)) {
-		exit_inject_gp(r->vs.st);
-		return;
-	}
-	if (!r->vs.st->exit.write) {
-		gpr[MK_RAX] = (uint32_t)value;
-		gpr[MK_RDX] = value >> 32;
-	}
-	run_skip(r, 2);
 }
 
 /* KVM's answers to a hypercall that it doesn't know, or that doesn't come from the kernel. */
@@ -94,9 +80,12 @@ static void guest_skip_2(struct run *r)
 }
 
 /* MONITOR and MWAIT do nothing, as with KVM. */
-static void guest_skip_3(struct run *r)
+static void guest_mwait(struct run *r)
 {
-	run_skip(r, 3);
+	if (state_data(r->vs.st)->run_flags & MV_RUN_FLAG_MWAIT_UD && !cpuid_mwait(&r->vs))
+		exit_inject_ud(r->vs.st);
+	else
+		run_skip(r, 3);
 }
 
 static void guest_ud(struct run *r)
@@ -109,6 +98,33 @@ static void guest_gp(struct run *r)
 	exit_inject_gp(r->vs.st);
 }
 
+/*
+ * A guest made for Intel's CPUs says VMCALL: as KVM does it, that is replaced in its memory, and
+ * executed anew. 0: this #UD is the guest's own.
+ */
+static int vmcall_fixed(struct run *r)
+{
+	static const uint8_t vmcall[] = { 0x0F, 0x01, 0xC1 }, vmmcall[] = { 0x0F, 0x01, 0xD9 };
+	struct fault fault;
+	struct insn insn;
+	uint64_t gla = insn_linear_rip(&r->vs);
+
+	if (insn_fetch(r->c->cpu, &r->vs, &insn, &fault) ||
+	    memcmp(insn.bytes + insn.prefixes, vmcall, sizeof(vmcall)))
+		return 0;
+	if (walk_cpl(&r->vs)) {
+		exit_inject_gp(r->vs.st);
+		return 1;
+	}
+	if (state_data(r->vs.st)->run_flags & MV_RUN_FLAG_VMCALL_UD)
+		return 0;
+	run_failed(r,
+		   walk_copy(r->c->cpu, &r->vs, gla + insn.prefixes, (void *)vmmcall,
+			     sizeof(vmmcall), WALK_WRITE, &fault),
+		   &fault);
+	return 1;
+}
+
 static void guest_exception(struct run *r)
 {
 	const struct mk_exit *exit = &r->vs.st->exit;
@@ -116,6 +132,8 @@ static void guest_exception(struct run *r)
 		.vector = exit->event.vector, .error = exit->event.error, .addr = exit->addr,
 	};
 
+	if (fault.vector == VEC_UD && vmcall_fixed(r))
+		return;
 	run_fault(r, &fault);
 	r->vs.st->inject = exit->event;
 }
@@ -174,7 +192,7 @@ static void (*const handlers[MK_EXIT_COUNT])(struct run *r) = {
 	[MK_EXIT_CPUID] = guest_cpuid,
 	[MK_EXIT_HLT] = guest_hlt,
 	[MK_EXIT_IO] = io_exit,
-	[MK_EXIT_MSR] = guest_msr,
+	[MK_EXIT_MSR] = msr_exit,
 	[MK_EXIT_MEM] = mmio_exit,
 	[MK_EXIT_INTR] = guest_intr,
 	[MK_EXIT_NMI] = guest_nmi,
@@ -186,8 +204,8 @@ static void (*const handlers[MK_EXIT_COUNT])(struct run *r) = {
 	[MK_EXIT_RDPMC] = guest_gp,
 	[MK_EXIT_INVD] = guest_skip_2,
 	[MK_EXIT_WBINVD] = guest_skip_2,
-	[MK_EXIT_MONITOR] = guest_skip_3,
-	[MK_EXIT_MWAIT] = guest_skip_3,
+	[MK_EXIT_MONITOR] = guest_mwait,
+	[MK_EXIT_MWAIT] = guest_mwait,
 	[MK_EXIT_RSM] = guest_ud,
 	[MK_EXIT_MCE] = guest_mce,
 	[MK_EXIT_WINDOW] = guest_window,

@@ -97,7 +97,8 @@ static void simple(struct run *r)
 		leave_io(r, MV_EXIT_IO_IN, 1, 0);
 		return;
 	}
-	if (st->exit.io.port == PORT_RIP_MOVED)
+	if (st->exit.io.port == PORT_RIP_MOVED &&
+	    !(state_data(st)->run_flags & MV_RUN_FLAG_OUT_7E))
 		run_advance(r, next);
 	else
 		wait_for(r, IO_OUT, 1, next);

@@ -16,6 +16,14 @@
 /* Features of CPUID 0x40000001: both pairs of MSRs, no delays for ports, and the stable bit. */
 #define KVMCLOCK_FEATURES 0x0100000BU
 
+#define KVMCLOCK_LEAF 0x40000001U
+
+/* The feature that the MSR belongs to: the old pair's or the new pair's. */
+static inline uint32_t kvmclock_feature(uint64_t index)
+{
+	return index == MSR_WALL_CLOCK_OLD || index == MSR_SYSTEM_TIME_OLD ? 0x1U : 0x8U;
+}
+
 /* Is it one of the four MSRs? Any value is valid. */
 int kvmclock_msr(uint64_t index);
 uint64_t kvmclock_read(const struct vs *vs, uint64_t index);

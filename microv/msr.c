@@ -14,6 +14,8 @@ enum check {
 	EFER,
 	APIC_BASE,
 	HWCR,
+	PLATFORM_INFO,
+	MISC_FEATURES,
 	MTRR_DEF,
 	MTRR_TYPES,
 	MTRR_BASE, /* of a pair of base and mask */
@@ -59,6 +61,9 @@ static const struct msr msrs[] = {
 	MSR_OWN(TSC_ADJUST, tsc_adjust, ANY),
 	MSR_OWN(MISC_ENABLE, misc_enable, ANY),
 	MSR_OWN(UCODE_REV, ucode_rev, ANY),
+	MSR_OWN(PLATFORM_INFO, platform_info, PLATFORM_INFO),
+	MSR_OWN(MISC_FEATURES, misc_features, MISC_FEATURES),
+	MSR_OWN(POWER_CTL, power_ctl, ANY),
 	MSR_OWN(HWCR, hwcr, HWCR),
 	MSR_OWN(MCG_STATUS, mcg_status, ANY),
 	MSR_OWN(MCG_CAP, mcg_cap, MCG_CAP),
@@ -203,11 +208,23 @@ static int tsc_aux_exists(void)
 	return cpuid_bit(0x80000001, 3, 27) || cpuid_bit(7, 2, 22);
 }
 
-static int msr_exists(uint64_t index)
+int msr_exists(uint64_t index)
 {
 	if (index == MSR_TSC_AUX)
 		return tsc_aux_exists();
 	return index == MSR_TSC || kvmclock_msr(index) || find(index) || find_constant(index) >= 0;
+}
+
+int msr_cpuid_faults(const struct vs *vs)
+{
+	return !!(state_data(vs->st)->msrs.misc_features & CPUID_FAULT_ON);
+}
+
+/* CPUID faulting alone, and only what PLATFORM_INFO offers. */
+static int misc_features_valid(const struct vs *vs, uint64_t value)
+{
+	return !value || (value == CPUID_FAULT_ON &&
+			  state_data(vs->st)->msrs.platform_info & CPUID_FAULT);
 }
 
 static int found_valid(struct vs *vs, const struct msr *msr, unsigned int n, uint64_t value)
@@ -224,6 +241,10 @@ static int found_valid(struct vs *vs, const struct msr *msr, unsigned int n, uin
 	case HWCR:
 		value &= ~HWCR_IGNORED;
 		return !value || value == HWCR_MCI_STATUS_WRITE;
+	case PLATFORM_INFO:
+		return value & CPUID_FAULT || !msr_cpuid_faults(vs);
+	case MISC_FEATURES:
+		return misc_features_valid(vs, value);
 	case MTRR_DEF:
 		return !(value & ~0xCFFULL) && mtrr_type_valid(value);
 	case MTRR_TYPES:
@@ -335,12 +356,26 @@ static int mce_guest_missing(const struct vs *vs, uint32_t index)
 	return index - MSR_MCE < 4 * MCE_BANKS && index - MSR_MCE >= 4 * (cap & MCG_CAP_BANKS);
 }
 
+/* What user space has taken from the guest. */
+static int hidden(struct vs *vs, uint32_t index)
+{
+	const uint64_t flags = state_data(vs->st)->run_flags;
+	struct mv_cdl_entry_t e = { .fun = KVMCLOCK_LEAF };
+
+	if (index == MSR_PLATFORM_INFO)
+		return !!(flags & MV_RUN_FLAG_NO_PLATFORM_INFO);
+	if (!(flags & MV_RUN_FLAG_PV_CPUID) || !kvmclock_msr(index))
+		return 0;
+	cpuid_read(vs, &e);
+	return !(e.eax & kvmclock_feature(index));
+}
+
 /* Some depend on the guest's CPUID, as in KVM. */
-static int guest_missing(const struct vs *vs, uint32_t index)
+static int guest_missing(struct vs *vs, uint32_t index)
 {
 	if (index == MSR_TSC_AUX)
 		return !cpuid_has_tsc_aux(vs);
-	return mce_guest_missing(vs, index);
+	return mce_guest_missing(vs, index) || hidden(vs, index);
 }
 
 int msr_guest_read(struct vs *vs, uint32_t index, uint64_t *value)
@@ -392,6 +427,8 @@ int msr_guest_write(struct vs *vs, uint32_t index, uint64_t value)
 	case MSR_MISC_ENABLE:
 		return misc_enable_guest_write(vs, value);
 	case MSR_MCG_CAP:
+		return -1;
+	case MSR_PLATFORM_INFO:
 		return -1;
 	case MSR_UCODE_REV:
 		return 0;

@@ -9,7 +9,9 @@
 #define MSR_APIC_BASE 0x1BU
 #define MSR_TSC_ADJUST 0x3BU
 #define MSR_UCODE_REV 0x8BU
+#define MSR_PLATFORM_INFO 0xCEU
 #define MSR_MTRR_CAP 0xFEU
+#define MSR_MISC_FEATURES 0x140U
 #define MSR_SYSENTER_CS 0x174U
 #define MSR_SYSENTER_ESP 0x175U
 #define MSR_SYSENTER_EIP 0x176U
@@ -19,6 +21,7 @@
 #define MSR_MCG_STATUS 0x17AU
 #define MSR_MCG_CTL 0x17BU
 #define MSR_MISC_ENABLE 0x1A0U
+#define MSR_POWER_CTL 0x1FCU
 #define MSR_MTRR_VARIABLE 0x200U
 #define MSR_MTRR_FIX64K 0x250U
 #define MSR_MTRR_FIX16K 0x258U
@@ -43,7 +46,10 @@
 
 #define APIC_BASE_RESET 0xFEE00800ULL /* the APIC's address, enabled */
 #define APIC_BASE_BSP 0x100ULL
+#define MISC_ENABLE_MWAIT (1ULL << 18)
 #define MISC_ENABLE_RESET 0x1800ULL /* neither branch trace nor event sampling */
+#define CPUID_FAULT (1ULL << 31) /* in PLATFORM_INFO: can be had */
+#define CPUID_FAULT_ON (1ULL << 0) /* in MISC_FEATURES */
 #define UCODE_REV_RESET 0x01000065ULL /* as KVM gives it */
 
 /* The bits of EFER that this CPU has, but SVME. */
@@ -51,6 +57,12 @@ uint64_t msr_efer_supported(void);
 
 /* Every MSR that a guest has, up to `max`; returns how many there are. */
 unsigned int msr_all(uint32_t *list, unsigned int max);
+
+/* Does a guest have this MSR? */
+int msr_exists(uint64_t index);
+
+/* Does CPUID give #GP above CPL 0? */
+int msr_cpuid_faults(const struct vs *vs);
 
 /* RDMSR and WRMSR of the guest: 0, or -1 for #GP. */
 int msr_guest_read(struct vs *vs, uint32_t index, uint64_t *value);

@@ -127,11 +127,13 @@ void run_skip(struct run *r, unsigned int len)
 }
 
 /* What user space didn't read of a device is asked for once more. */
-static int input_fits(struct run *r, uint64_t bytes)
+static int input_fits(struct run *r, uint64_t bytes, uint64_t flags)
 {
 	uint32_t mmio = mmio_wanted(&r->vs);
 
-	return bytes == (mmio ? mmio : io_wanted(&r->vs)) || (mmio && !bytes);
+	if (mmio)
+		return bytes == mmio || !bytes;
+	return bytes == io_wanted(&r->vs) + msr_wanted(&r->vs, flags);
 }
 
 static mv_status_t read_input(struct run *r, struct input *input)
@@ -139,8 +141,7 @@ static mv_status_t read_input(struct run *r, struct input *input)
 	const struct mv_run_t *page = mk_shared();
 
 	copy_once(input, page, offsetof(struct input, in));
-	if (input->flags & ~(MV_RUN_FLAG_COMPLETE_ONLY | MV_RUN_FLAG_WINDOW) ||
-	    !input_fits(r, input->in_bytes))
+	if (input->flags & ~MV_RUN_FLAGS_ALL || !input_fits(r, input->in_bytes, input->flags))
 		return MV_STATUS_FAILURE_UNKNOWN;
 	copy_once(input->in, page->in, input->in_bytes);
 	return MV_STATUS_SUCCESS;
@@ -175,9 +176,11 @@ static mv_status_t begin(struct run *r)
 	entries(r, &reg_ops, input.reg, MV_RUN_MAX_REGS, 1);
 	entries(r, &msr_ops, input.msr, MV_RUN_MAX_MSRS, 1);
 
+	state_data(r->vs.st)->run_flags = input.flags;
 	r->window = !!(input.flags & MV_RUN_FLAG_WINDOW);
 	io_complete(r, input.in);
 	mmio_complete(r, input.in, input.in_bytes);
+	msr_complete(r, input.in);
 	if (input.flags & MV_RUN_FLAG_COMPLETE_ONLY && !r->done)
 		run_leave(r, mv_exit_reason_t_interrupt);
 	return MV_STATUS_SUCCESS;

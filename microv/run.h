@@ -55,6 +55,14 @@ void io_exit(struct run *r);
 void io_complete(struct run *r, const uint8_t *in);
 
 /*
+ * RDMSR or WRMSR; what completes it at the next run, with the value that was read; and how many
+ * bytes that is (msr_exit.c).
+ */
+void msr_exit(struct run *r);
+void msr_complete(struct run *r, const uint8_t *in);
+uint32_t msr_wanted(const struct vs *vs, uint64_t flags);
+
+/*
  * Events (event.c): chooses what the next entry delivers and which windows to ask for, or
  * leaves the guest because its window is open; notes after an exit that an IRET ended an NMI.
  */

@@ -50,6 +50,7 @@ void state_reset(struct mk_state *st, int bsp)
 	data->msrs.mcg_cap = MCE_BANKS;
 	data->msrs.misc_enable = MISC_ENABLE_RESET;
 	data->msrs.ucode_rev = UCODE_REV_RESET;
+	data->msrs.platform_info = CPUID_FAULT;
 	data->msrs.apic_base = APIC_BASE_RESET | (bsp ? APIC_BASE_BSP : 0);
 }
 

@@ -34,6 +34,9 @@
 /* An IN, OUT or INS that user space serves; the next run completes it. */
 enum io_pending { IO_NONE = 0, IO_IN, IO_OUT, IO_INS };
 
+/* A RDMSR or WRMSR that user space serves; the next run completes it. */
+enum msr_pending { MSR_NONE = 0, MSR_READ, MSR_WRITE };
+
 /* What an emulated instruction left for user space; goes on at the next run (mmio.c). */
 struct mmio_state {
 	uint8_t waits;	     /* `pending` waits for what user space reads */
@@ -50,6 +53,7 @@ struct mmio_state {
 struct vs_msrs {
 	uint64_t apic_base;
 	uint64_t misc_enable, ucode_rev, hwcr;
+	uint64_t platform_info, misc_features, power_ctl;
 	uint64_t tsc_adjust;
 	uint64_t mcg_cap, mcg_status, mcg_ctl, mce[4 * MCE_BANKS];
 	uint64_t mtrr_def, mtrr_variable[MTRR_VARIABLE], mtrr_fixed[MTRR_FIXED];
@@ -84,6 +88,9 @@ struct vs_data {
 	uint8_t io_size;      /* bytes of an element */
 	uint8_t io_addr_size; /* INS: bytes of an address */
 	uint8_t io_rep;	      /* INS: has a REP prefix */
+	uint64_t run_flags;   /* MV_RUN_FLAG_* of the last mv_vs_op_run */
+	uint8_t msr;	      /* enum msr_pending */
+	uint64_t msr_rip;     /* linear RIP of that instruction */
 	uint8_t dead;	      /* MicroV faulted while it served this VS */
 	struct mmio_state mmio;
 	uint8_t intr;	      /* enum intr_pending */

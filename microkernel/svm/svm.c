@@ -59,8 +59,8 @@ void backend_init(void)
 
 static void intercept_guest(struct vmcb *v)
 {
-	/* #DB and #AC can recur for ever within one delivery; #MC is the host's. */
-	v->exceptions = BIT(1) | BIT(17) | BIT(18);
+	/* #DB and #AC can recur for ever within one delivery; #MC is the host's; #UD: see guest.c. */
+	v->exceptions = BIT(1) | BIT(6) | BIT(17) | BIT(18);
 	v->intercept1 = I1_INTR | I1_NMI | I1_CR0_SEL | I1_RDPMC | I1_CPUID | I1_RSM | I1_INVD |
 			I1_HLT | I1_INVLPGA | I1_IOIO | I1_MSR | I1_SHUTDOWN;
 	v->intercept2 = VIRT_INSTRUCTIONS | I2_WBINVD | I2_MONITOR | I2_MWAIT | I2_MWAIT_ARMED |
@@ -314,12 +314,24 @@ static void commit_cpu(struct cpu *cpu, struct vs *vs, u32 dirty)
 		debug_regs_take(cpu, vs);
 }
 
+/* All MSRs, by a map that has all bits set anyway, or those that the VMCB doesn't switch. */
+static void commit_msrpm(struct vs *vs, struct vmcb *v)
+{
+	u64 map = hw_image_spa(vs->state->window & MK_WINDOW_MSR ? guest_iopm : guest_msrpm);
+
+	if (is_root(vs) || v->msrpm_spa == map)
+		return;
+	v->msrpm_spa = map;
+	vs->clean &= ~CLEAN_MAPS;
+}
+
 s64 backend_run(struct cpu *cpu, struct vs *vs)
 {
 	u32 dirty = __atomic_exchange_n(&vs->state->dirty, 0, __ATOMIC_RELAXED);
 
 	switch_to(cpu, vs);
 	svm_commit(vs, dirty);
+	commit_msrpm(vs, vmcb_of(vs));
 	commit_cpu(cpu, vs, dirty);
 	do
 		enter(cpu, vs);

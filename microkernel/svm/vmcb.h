@@ -131,6 +131,7 @@ MV_ABI_SIZE(struct vmcb, 0x1000);
 
 /* VMCB clean bits, APM 15.15.3 */
 #define CLEAN_I BIT(0)
+#define CLEAN_MAPS BIT(1)
 #define CLEAN_ASID BIT(2)
 #define CLEAN_TPR BIT(3)
 #define CLEAN_NP BIT(4)

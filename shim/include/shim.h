@@ -38,6 +38,11 @@
 /* Most MSRs that shim_msr_list() and shim_msr_feature_list() tell. */
 #define SHIM_MSR_LIST_MAX 64U
 
+/* The quirks of KVM that are here, and can be switched off. */
+#define SHIM_QUIRKS                                                                                \
+	(KVM_X86_QUIRK_OUT_7E_INC_RIP | KVM_X86_QUIRK_MISC_ENABLE_NO_MWAIT |                       \
+	 KVM_X86_QUIRK_FIX_HYPERCALL_INSN | KVM_X86_QUIRK_MWAIT_NEVER_UD_FAULTS)
+
 #define SHIM_MAX_SLOTS 32764U
 #define SHIM_MAX_VCPUS MV_MAX_VPS_PER_VM
 #define SHIM_MAX_VCPU_ID 32767U
@@ -80,6 +85,17 @@ struct pool {
 	size_t num, max;
 };
 
+/* KVM_X86_SET_MSR_FILTER: the first range with an MSR decides, by one bit for each. */
+struct shim_msr_range {
+	uint32_t flags, base, count;
+	uint8_t bitmap[KVM_MSR_FILTER_MAX_BITMAP_SIZE];
+};
+
+struct shim_msr_filter {
+	bool default_allow;
+	struct shim_msr_range ranges[KVM_MSR_FILTER_MAX_RANGES];
+};
+
 struct shim_vcpu;
 struct bus_table;
 
@@ -106,13 +122,21 @@ struct shim_vm {
 		*bus; /* NULL: empty; see bus.c and, for its locking, the top of this file */
 	struct kvm_coalesced_mmio_ring *ring; /* a page that the user may write at any time */
 	uint32_t tsc_khz; /* of vCPUs to come; 0: as the CPUs' */
+	struct shim_msr_filter *msr_filter; /* NULL: all MSRs are allowed */
+	uint32_t msr_reasons; /* KVM_MSR_EXIT_REASON_*: user space answers these accesses */
+	uint64_t run_flags; /* MV_RUN_FLAG_* of every run */
 };
 
-/* The access to a port or a device's memory that user space completes before the next KVM_RUN. */
+/*
+ * The access to a port, a device's memory or an MSR that is completed by the next KVM_RUN, or
+ * before the guest goes on.
+ */
 struct vcpu_io {
 	bool pending;
 	bool mmio; /* its data is in kvm_run->mmio */
+	bool msr; /* user space's answer is in kvm_run->msr */
 	uint32_t in_bytes; /* 0 for a write */
+	uint64_t flags; /* MV_RUN_FLAG_* that complete it */
 };
 
 /* What is due before the guest is entered next, beyond what the hypervisor keeps. */
@@ -158,6 +182,7 @@ struct shim_vcpu {
 	uint64_t cr8, apic_base; /* as last seen or set */
 	uint32_t phys_bits; /* of its CPUID; 0: it has none */
 	bool has_run; /* KVM_RUN has entered it */
+	uint64_t run_flags; /* MV_RUN_FLAG_* of its runs, besides the VM's */
 	uint32_t due; /* VCPU_* */
 	bool has_payload; /* of the exception of VCPU_EXCEPTION */
 	uint64_t payload;
@@ -205,6 +230,15 @@ int shim_get_msr_features(struct kvm_msr_entry *entries, uint32_t count);
 int shim_vm_create(struct shim_vm *vm, void *os);
 /* Frees all that the VM has; its vCPUs must be unused. */
 void shim_vm_destroy(struct shim_vm *vm);
+/* Bytes that user space has for the bits of a range: whole longs. */
+static inline size_t shim_msr_range_bytes(const struct kvm_msr_filter_range *range)
+{
+	return ((size_t)range->nmsrs + 63) / 64 * 8;
+}
+
+bool shim_msr_filter_valid(const struct kvm_msr_filter *filter);
+/* Puts one in the place of the old, which is returned to be freed. */
+struct shim_msr_filter *shim_vm_set_msr_filter(struct shim_vm *vm, struct shim_msr_filter *filter);
 /* Fill in a zeroed image, but for its id. The VM's needs its lock, the vCPU's none. */
 void shim_vm_get_stats(const struct shim_vm *vm, struct shim_stats_image *image);
 void shim_vcpu_get_stats(const struct shim_vcpu *vcpu, struct shim_stats_image *image);
@@ -240,6 +274,7 @@ int shim_vcpu_set_sregs(struct shim_vcpu *vcpu, const struct kvm_sregs *sregs);
 int shim_vcpu_get_sregs2(struct shim_vcpu *vcpu, struct kvm_sregs2 *sregs2);
 int shim_vcpu_set_sregs2(struct shim_vcpu *vcpu, const struct kvm_sregs2 *sregs2);
 int shim_vcpu_translate(struct shim_vcpu *vcpu, struct kvm_translation *tr);
+int shim_vcpu_enable_cap(struct shim_vcpu *vcpu, const struct kvm_enable_cap *cap);
 int shim_vcpu_setup_mce(struct shim_vcpu *vcpu, uint64_t mcg_cap);
 int shim_vcpu_set_mce(struct shim_vcpu *vcpu, const struct kvm_x86_mce *mce);
 /* *count: how many there are, also with E2BIG (there is only room for nent). */

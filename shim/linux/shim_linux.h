@@ -68,7 +68,7 @@ long vcpu_set_sregs2(struct shim_vcpu *vcpu, const struct kvm_sregs2 __user *arg
 long vcpu_translate(struct shim_vcpu *vcpu, struct kvm_translation __user *arg);
 long vcpu_setup_mce(struct shim_vcpu *vcpu, const __u64 __user *arg);
 long vcpu_set_mce(struct shim_vcpu *vcpu, const struct kvm_x86_mce __user *arg);
-long vcpu_enable_cap(const struct kvm_enable_cap __user *arg);
+long vcpu_enable_cap(struct shim_vcpu *vcpu, const struct kvm_enable_cap __user *arg);
 /* clock.c: the kernel's clocks, and ioctls of a VM and a vCPU (KVM_HAS_DEVICE_ATTR and such). */
 int clock_init(void);
 void clock_fini(void);
@@ -80,6 +80,8 @@ long stats_fd(struct vm_file *vm, struct shim_vcpu *vcpu);
 
 /* fpu.c: KVM_GET_FPU, KVM_SET_FPU and those for XSAVE and XCRS. */
 long fpu_ioctl(struct shim_vcpu *vcpu, unsigned int ioctl, void __user *arg);
+/* filter.c: ioctl KVM_X86_SET_MSR_FILTER: 0 or -errno. */
+long vm_set_msr_filter(struct vm_file *vm, const struct kvm_msr_filter __user *arg);
 
 /* cpu.c: the shared pages of all CPUs. */
 int cpus_init(void);

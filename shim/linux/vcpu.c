@@ -228,7 +228,7 @@ static long vcpu_ioctl_locked(struct vcpu_file *vcpu, unsigned int ioctl, unsign
 	case KVM_X86_SET_MCE:
 		return vcpu_set_mce(&vcpu->vcpu, argp);
 	case KVM_ENABLE_CAP:
-		return vcpu_enable_cap(argp);
+		return vcpu_enable_cap(&vcpu->vcpu, argp);
 	case KVM_GET_STATS_FD:
 		return stats_fd(vcpu->vm, &vcpu->vcpu);
 	default:

@@ -53,10 +53,12 @@ long vcpu_set_mce(struct shim_vcpu *vcpu, const struct kvm_x86_mce __user *arg)
 	return shim_vcpu_set_mce(vcpu, &mce);
 }
 
-/* What can be enabled is of VMs; KVM has more, for guests of Hyper-V. */
-long vcpu_enable_cap(const struct kvm_enable_cap __user *arg)
+/* KVM has more that can be enabled, for guests of Hyper-V. */
+long vcpu_enable_cap(struct shim_vcpu *vcpu, const struct kvm_enable_cap __user *arg)
 {
 	struct kvm_enable_cap cap;
 
-	return copy_from_user(&cap, arg, sizeof(cap)) ? -EFAULT : -EINVAL;
+	if (copy_from_user(&cap, arg, sizeof(cap)))
+		return -EFAULT;
+	return shim_vcpu_enable_cap(vcpu, &cap);
 }

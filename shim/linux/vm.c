@@ -114,6 +114,8 @@ static long vm_ioctl(struct file *file, unsigned int ioctl, unsigned long arg)
 		return vm_set_number(vm, arg, shim_vm_set_boot_cpu_id);
 	case KVM_SET_GSI_ROUTING:
 		return vm_set_gsi_routing((const void __user *)arg);
+	case KVM_X86_SET_MSR_FILTER:
+		return vm_set_msr_filter(vm, (const void __user *)arg);
 	case KVM_GET_STATS_FD:
 		return stats_fd(vm, NULL);
 	}

@@ -31,6 +31,44 @@ static int enable_dirty_log(struct vm_caps *caps, uint64_t options)
 	return 0;
 }
 
+/* Linux's uapi has the bits, but not the mask. */
+#define MSR_REASONS                                                                                \
+	(KVM_MSR_EXIT_REASON_INVAL | KVM_MSR_EXIT_REASON_UNKNOWN | KVM_MSR_EXIT_REASON_FILTER)
+
+static int enable_user_space_msr(struct shim_vm *vm, uint64_t reasons)
+{
+	if (reasons & ~(uint64_t)MSR_REASONS)
+		return -EINVAL;
+	vm->msr_reasons = (uint32_t)reasons;
+	return 0;
+}
+
+/* vCPUs read it while they run. */
+static void set_run_flag(struct shim_vm *vm, uint64_t flag, bool on)
+{
+	__atomic_store_n(&vm->run_flags, on ? vm->run_flags | flag : vm->run_flags & ~flag,
+			 __ATOMIC_RELAXED);
+}
+
+/* Bits of quirks that aren't known are ignored, as by KVM; KVM_CAP_DISABLE_QUIRKS2 refuses them. */
+static int disable_quirks(struct shim_vm *vm, uint64_t quirks)
+{
+	static const struct {
+		uint32_t quirk;
+		uint64_t flag;
+	} flags[] = {
+		{ KVM_X86_QUIRK_OUT_7E_INC_RIP, MV_RUN_FLAG_OUT_7E },
+		{ KVM_X86_QUIRK_MISC_ENABLE_NO_MWAIT, MV_RUN_FLAG_MWAIT_MISC },
+		{ KVM_X86_QUIRK_FIX_HYPERCALL_INSN, MV_RUN_FLAG_VMCALL_UD },
+		{ KVM_X86_QUIRK_MWAIT_NEVER_UD_FAULTS, MV_RUN_FLAG_MWAIT_UD },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
+		set_run_flag(vm, flags[i].flag, quirks & flags[i].quirk);
+	return 0;
+}
+
 int shim_vm_enable_cap(struct shim_vm *vm, const struct kvm_enable_cap *cap)
 {
 	if (cap->flags)
@@ -51,9 +89,28 @@ int shim_vm_enable_cap(struct shim_vm *vm, const struct kvm_enable_cap *cap)
 		return 0;
 	case KVM_CAP_MAX_VCPU_ID:
 		return enable_max_vcpu_id(&vm->caps, cap->args[0]);
+	case KVM_CAP_X86_USER_SPACE_MSR:
+		return enable_user_space_msr(vm, cap->args[0]);
+	case KVM_CAP_MSR_PLATFORM_INFO:
+		set_run_flag(vm, MV_RUN_FLAG_NO_PLATFORM_INFO, !cap->args[0]);
+		return 0;
+	case KVM_CAP_DISABLE_QUIRKS2:
+		if (cap->args[0] & ~(uint64_t)SHIM_QUIRKS)
+			return -EINVAL;
+		return disable_quirks(vm, cap->args[0]);
+	case KVM_CAP_DISABLE_QUIRKS:
+		return disable_quirks(vm, cap->args[0]);
 	default:
 		return -EINVAL;
 	}
+}
+
+int shim_vcpu_enable_cap(struct shim_vcpu *vcpu, const struct kvm_enable_cap *cap)
+{
+	if (cap->flags || cap->cap != KVM_CAP_ENFORCE_PV_FEATURE_CPUID)
+		return -EINVAL;
+	vcpu->run_flags = cap->args[0] ? MV_RUN_FLAG_PV_CPUID : 0;
+	return 0;
 }
 
 /* An Intel CPU without unrestricted guests needs these two; AMD's don't, nor does KVM there. */

@@ -80,6 +80,11 @@ long shim_check_extension(uint64_t extension)
 	case KVM_CAP_BINARY_STATS_FD:
 	case KVM_CAP_CLOCKSOURCE:
 	case KVM_CAP_KVMCLOCK_CTRL:
+	case KVM_CAP_X86_USER_SPACE_MSR:
+	case KVM_CAP_X86_MSR_FILTER:
+	case KVM_CAP_MSR_PLATFORM_INFO:
+	case KVM_CAP_DISABLE_QUIRKS:
+	case KVM_CAP_ENFORCE_PV_FEATURE_CPUID:
 		return 1;
 	case KVM_CAP_IRQ_ROUTING: /* likewise; QEMU wants to see it, though it doesn't use it */
 		return SHIM_MAX_IRQ_ROUTES;
@@ -93,6 +98,8 @@ long shim_check_extension(uint64_t extension)
 		return shim_has_xsave();
 	case KVM_CAP_XSAVE2:
 		return sizeof(struct kvm_xsave);
+	case KVM_CAP_DISABLE_QUIRKS2:
+		return SHIM_QUIRKS;
 	case KVM_CAP_SYNC_REGS:
 		return KVM_SYNC_X86_VALID_FIELDS;
 	case KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2:

@@ -32,6 +32,9 @@ static const uint32_t to_save[] = {
 	0x1A0, /* MISC_ENABLE */
 	0x17A, /* MCG_STATUS, MCG_CTL */
 	0x17B,
+	0xCE,  /* PLATFORM_INFO */
+	0x140, /* MISC_FEATURES_ENABLES */
+	0x1FC, /* POWER_CTL */
 	MSR_UCODE_REV,
 	0xC0010015, /* HWCR */
 };

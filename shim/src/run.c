@@ -8,6 +8,8 @@
 #include "clock.h"
 #include "bus.h"
 #include "events.h"
+#include "filter.h"
+#include "hypercall.h"
 #include "memory.h"
 #include "slots.h"
 #include "sync.h"
@@ -37,6 +39,10 @@ struct vcpu_exit {
 			uint64_t gpa, flags, size, data;
 			uint8_t insn_bytes, insn[EMULATION_INSN];
 		} mmio;
+		struct {
+			uint32_t index;
+			uint64_t value, flags;
+		} msr;
 		uint64_t hlt;
 		uint64_t failure;
 		uint64_t unknown[4];
@@ -54,17 +60,41 @@ static void *pio_page(const struct shim_vcpu *vcpu)
 	return (char *)vcpu->run + SHIM_PIO_OFFSET;
 }
 
+/* Where user space has put the data of a pending access. */
+static const void *io_data(const struct shim_vcpu *vcpu)
+{
+	if (vcpu->io.mmio)
+		return vcpu->run->mmio.data;
+	return vcpu->io.msr ? &vcpu->run->msr.data : pio_page(vcpu);
+}
+
+/* What user space has chosen for the VM, at this moment. */
+static uint64_t vm_flags(const struct shim_vm *vm)
+{
+	uint64_t flags = LOAD(vm->run_flags);
+
+	if (LOAD(vm->msr_filter))
+		flags |= MV_RUN_FLAG_MSR_ALL;
+	if (LOAD(vm->msr_reasons) & (KVM_MSR_EXIT_REASON_INVAL | KVM_MSR_EXIT_REASON_UNKNOWN))
+		flags |= MV_RUN_FLAG_MSR_REFUSED;
+	return flags;
+}
+
 static void run_fill(const struct shim_vcpu *vcpu, struct mv_run_t *run, uint64_t cr8,
 		     uint64_t flags)
 {
 	memset(run, 0, offsetof(struct mv_run_t, in));
 	/* Zero also when the hypervisor gave the vCPU up and has no state to tell. */
 	memset((char *)run + MV_EXIT_STATE_OFFSET, 0, sizeof(struct mv_exit_state_t));
-	run->flags = flags;
+	run->flags = flags | vcpu->io.flags | vcpu->run_flags | vm_flags(vcpu->vm);
 	if (cr8 != vcpu->cr8)
 		run->reg[0] = (struct mv_rdl_entry_t){ mv_reg_t_cr8, cr8 };
 	run->in_bytes = vcpu->io.in_bytes;
-	memcpy(run->in, vcpu->io.mmio ? vcpu->run->mmio.data : pio_page(vcpu), vcpu->io.in_bytes);
+	if (vcpu->io.msr && LOAD(vcpu->run->msr.error)) {
+		run->flags |= MV_RUN_FLAG_MSR_FAULT;
+		run->in_bytes = 0;
+	}
+	memcpy(run->in, io_data(vcpu), run->in_bytes);
 }
 
 static bool io_copy(const struct shim_vcpu *vcpu, const struct mv_exit_io_t *io,
@@ -98,6 +128,13 @@ static void mmio_copy(const struct mv_exit_mmio_t *mmio, struct vcpu_exit *exit)
 	memcpy(exit->mmio.insn, mmio->insn, sizeof(exit->mmio.insn));
 }
 
+static void msr_copy(const struct mv_exit_msr_t *msr, struct vcpu_exit *exit)
+{
+	exit->msr.index = (uint32_t)msr->msr.reg;
+	exit->msr.value = msr->msr.val;
+	exit->msr.flags = msr->flags;
+}
+
 static void exit_copy(const struct shim_vcpu *vcpu, const void *page, struct vcpu_exit *exit)
 {
 	if (exit->status == MV_STATUS_EXIT_FAILURE) {
@@ -108,6 +145,8 @@ static void exit_copy(const struct shim_vcpu *vcpu, const void *page, struct vcp
 		exit->hlt = ((const struct mv_exit_hlt_t *)page)->reason;
 	} else if (exit->reason == mv_exit_reason_t_mmio) {
 		mmio_copy(page, exit);
+	} else if (exit->reason == mv_exit_reason_t_msr) {
+		msr_copy(page, exit);
 	} else if (exit->reason == mv_exit_reason_t_io && !io_copy(vcpu, page, exit)) {
 		exit->reason = mv_exit_reason_t_unknown;
 		memset(exit->unknown, 0, sizeof(exit->unknown));
@@ -142,6 +181,10 @@ static int enter(struct shim_vcpu *vcpu, uint64_t cr8, uint64_t flags, struct vc
 		exit_copy(vcpu, page, exit);
 		memcpy(&exit->state, (char *)page + MV_EXIT_STATE_OFFSET, sizeof(exit->state));
 		exit->ran = true;
+		if (guest && exit->status == MV_STATUS_SUCCESS &&
+		    (exit->reason == mv_exit_reason_t_interrupt ||
+		     exit->reason == mv_exit_reason_t_nmi))
+			count(vcpu, SHIM_STAT_IRQ_EXITS);
 		vcpu->has_run |= guest;
 		vcpu->has_pdptrs &= !guest;
 		vcpu->io = (struct vcpu_io){ .pending = false };
@@ -316,6 +359,40 @@ static int exit_mmio(struct shim_vcpu *vcpu, const struct vcpu_exit *exit)
 	return exit->mmio.size ? exit_device(vcpu, exit) : exit_emulation_failure(vcpu, exit);
 }
 
+/* User space answers: 0; or not, since it didn't ask for that: #GP. */
+static int msr_to_user(struct shim_vcpu *vcpu, const struct vcpu_exit *exit, uint32_t reason)
+{
+	const bool write = exit->msr.flags & MV_EXIT_MSR_WRITE;
+	struct kvm_run *run = vcpu->run;
+
+	vcpu->io.pending = true;
+	if (!(LOAD(vcpu->vm->msr_reasons) & reason)) {
+		vcpu->io.flags = MV_RUN_FLAG_MSR_FAULT;
+		return 1;
+	}
+	run->exit_reason = write ? KVM_EXIT_X86_WRMSR : KVM_EXIT_X86_RDMSR;
+	memset(&run->msr, 0, sizeof(run->msr));
+	run->msr.reason = reason;
+	run->msr.index = exit->msr.index;
+	run->msr.data = exit->msr.value;
+	vcpu->io.msr = true;
+	vcpu->io.in_bytes = write ? 0 : sizeof(run->msr.data);
+	return 0;
+}
+
+static int exit_msr(struct shim_vcpu *vcpu, const struct vcpu_exit *exit)
+{
+	if (exit->msr.flags & MV_EXIT_MSR_UNKNOWN)
+		return msr_to_user(vcpu, exit, KVM_MSR_EXIT_REASON_UNKNOWN);
+	if (exit->msr.flags & MV_EXIT_MSR_REFUSED)
+		return msr_to_user(vcpu, exit, KVM_MSR_EXIT_REASON_INVAL);
+	if (!filter_allows(vcpu->vm, exit->msr.index, exit->msr.flags & MV_EXIT_MSR_WRITE))
+		return msr_to_user(vcpu, exit, KVM_MSR_EXIT_REASON_FILTER);
+	vcpu->io.pending = true;
+	vcpu->io.flags = MV_RUN_FLAG_MSR_EXECUTE;
+	return 1;
+}
+
 /* 0: back to user space; 1: enter the guest again; or -errno. */
 static int exit_translate(struct shim_vcpu *vcpu, const struct vcpu_exit *exit)
 {
@@ -336,9 +413,10 @@ static int exit_translate(struct shim_vcpu *vcpu, const struct vcpu_exit *exit)
 		return exit_io(vcpu, exit);
 	case mv_exit_reason_t_mmio:
 		return exit_mmio(vcpu, exit);
+	case mv_exit_reason_t_msr:
+		return exit_msr(vcpu, exit);
 	case mv_exit_reason_t_interrupt:
 	case mv_exit_reason_t_nmi:
-		count(vcpu, SHIM_STAT_IRQ_EXITS);
 		return 1;
 	case mv_exit_reason_t_window:
 		count(vcpu, SHIM_STAT_REQUEST_IRQ_EXITS);

@@ -67,6 +67,7 @@ void shim_vm_destroy(struct shim_vm *vm)
 	}
 	slots_free(vm);
 	pool_free(vm);
+	platform_free(vm->msr_filter);
 }
 
 static bool id_taken(const struct shim_vm *vm, uint64_t id)

@@ -70,7 +70,7 @@ static void bad_input(void **state)
 	bad[1].reg[1] = (struct mv_rdl_entry_t){ mv_reg_t_cr8, 16 };
 	bad[2].msr[0] = (struct mv_rdl_entry_t){ 0x13, 0 };
 	bad[3].msr[3] = (struct mv_rdl_entry_t){ MSR_EFER, EFER_SVME };
-	bad[4].flags = 4;
+	bad[4].flags = MV_RUN_FLAGS_ALL + 1;
 	bad[5].in_bytes = 1;
 	for (unsigned int i = 0; i < ARRAY_SIZE(bad); i++) {
 		memcpy(fake_shared, &bad[i], sizeof(bad[i]));
