@@ -6,7 +6,8 @@
 PREFIX ?= /usr/local
 DESTDIR ?=
 DRIVER ?= microv
-GUEST ?= tiny
+GUEST ?= debian
+INTERACTIVE ?=
 
 RELEASE := $(shell tools/kernel-version)
 KDIR ?= $(if $(RELEASE),/lib/modules/$(RELEASE)/build)
@@ -25,7 +26,7 @@ all: programs modules
 
 help:
 	@echo 'make demo        install what is needed, build, boot Debian under MicroV in the lab'
-	@echo '                 [GUEST=debian|tiny] [DRIVER=microv|kvm_amd]'
+	@echo '                 [GUEST=debian|tiny] [DRIVER=microv|kvm_amd] [INTERACTIVE=1]'
 	@echo 'make test        install what is needed, build, run every test'
 	@echo
 	@echo 'make             build everything: build/mvctl, build/*.elf, build/modules/*.ko, tests'
@@ -63,7 +64,7 @@ demo:
 	@tools/setup
 	@$(MAKE) all
 	@[ $(GUEST) = tiny ] || $(MAKE) guest
-	@tools/demo $(DRIVER) $(GUEST)
+	@tools/demo $(DRIVER) $(GUEST) $(if $(INTERACTIVE),interactive)
 
 test:
 	@tools/setup

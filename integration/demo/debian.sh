@@ -2,7 +2,8 @@
 #
 # The Debian guest of the demo: Debian's own QEMU boots it from its disk, somebody logs
 # in on its serial console, looks around and powers off. What the console shows is
-# shown here.
+# shown here. With the argument "interactive" it is the user's terminal, which
+# tools/demo has made a virtio port of this machine.
 
 . integration/lab/qemu
 
@@ -18,6 +19,16 @@ type_and_wait() {
 	guest_type "$1\n"
 	guest_expect 120 'root@guest:~# $' >/dev/null || give_up "no answer to $1"
 }
+
+if [ "${1:-}" = interactive ]; then
+	modprobe virtio_console
+	port=$(ls /dev/vport*p1)
+	exec qemu-system-x86_64 -accel kvm -machine q35,kernel-irqchip=off -cpu "$(cpu_here)" \
+		-m 384 -nodefaults -display none -chardev stdio,id=console,signal=off \
+		-serial chardev:console -nic user,model=virtio-net-pci \
+		-drive file=build/guest/disk.img,format=raw,if=virtio,snapshot=on \
+		<>"$port" >&0
+fi
 
 begin=$(date +%s)
 guest_start_debian -machine q35,kernel-irqchip=off -cpu "$(cpu_here)"
