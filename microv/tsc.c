@@ -70,12 +70,14 @@ static void written(struct vs *vs, uint64_t now, uint64_t offset, int matched)
 	offset_set(vs, offset);
 }
 
-/* Ticks of a TSC of `khz` while the CPU's makes `ticks`. */
+/* Ticks of a TSC of `khz` while the CPU's makes `ticks`, if its frequency is known. */
 static uint64_t at_rate(const struct vs *vs, uint64_t ticks, uint32_t khz)
 {
-	uint64_t ratio = ((uint64_t)khz << 32) / cpus[vs->cpu].time.khz;
+	uint32_t cpu_khz = cpus[vs->cpu].time.khz;
 
-	return (uint64_t)((unsigned __int128)ticks * ratio >> 32);
+	if (!cpu_khz)
+		return ticks;
+	return (uint64_t)((unsigned __int128)ticks * (((uint64_t)khz << 32) / cpu_khz) >> 32);
 }
 
 /*

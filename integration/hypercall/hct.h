@@ -151,6 +151,6 @@ bool guest_create(struct guest *g);
 void guest_destroy(struct guest *g);
 
 extern const struct test basic_tests[], object_tests[], memory_tests[], state_tests[], run_tests[],
-	isolation_tests[];
+	time_tests[], isolation_tests[];
 
 #endif /* HCT_H */

@@ -9,7 +9,7 @@
 int main(int argc, char **argv)
 {
 	static const struct test *const suites[] = { basic_tests, object_tests, memory_tests,
-						     state_tests, run_tests };
+						     state_tests, run_tests, time_tests };
 	int status;
 
 	machine_open(true);

@@ -165,6 +165,8 @@ static void not_told(void **state)
 	assert_int_equal(HC(0, VM, CLOCK_SET, vmid, 0, 0), MV_STATUS_FAILURE_UNKNOWN);
 	assert_int_equal(HC(0, VS, TSC_GET_KHZ, vsid, 0, 0), MV_STATUS_FAILURE_UNKNOWN);
 	assert_int_equal(HC(0, VS, TSC_SET_KHZ, vsid, KHZ, 0), MV_STATUS_FAILURE_UNKNOWN);
+	state_data(mk_state(vsid))->time.khz = KHZ; /* set when it was on another CPU */
+	state_data(mk_state(vsid))->time.catch_up = 1;
 	tsc_msr_set(vsid, 1ULL << 40); /* this needs none */
 	assert_in_range(tsc_msr(vsid), 1ULL << 40, (1ULL << 40) + SECOND);
 }
