@@ -187,15 +187,22 @@ static int split_at(struct ptab *pt, u64 at)
 	return 0;
 }
 
+bool ptab_mapped(struct ptab *pt, u64 va, u64 bytes)
+{
+	struct ptab_leaf leaf;
+	u64 at;
+
+	for (at = va; at < va + bytes; at = leaf.base + leaf.bytes)
+		if (!ptab_find(pt, at, &leaf))
+			return false;
+	return true;
+}
+
 int ptab_can_unmap(struct ptab *pt, u64 va, u64 bytes)
 {
-	u64 end = va + bytes, at;
-	struct ptab_leaf leaf;
-
-	for (at = va; at < end; at = leaf.base + leaf.bytes)
-		if (!ptab_find(pt, at, &leaf))
-			return -ENOENT;
-	return split_at(pt, va) || split_at(pt, end) ? -ENOMEM : 0;
+	if (!ptab_mapped(pt, va, bytes))
+		return -ENOENT;
+	return split_at(pt, va) || split_at(pt, va + bytes) ? -ENOMEM : 0;
 }
 
 int ptab_unmap(struct ptab *pt, u64 va, u64 bytes)

@@ -58,6 +58,9 @@ int ptab_can_unmap(struct ptab *pt, u64 va, u64 bytes);
 /* Makes a table of 4 KiB entries, which others may share, map the 2 MiB at va. -ENOMEM. */
 int ptab_set_table(struct ptab *pt, u64 va, spa_t table);
 
+/* Is all of [va, va + bytes) mapped? */
+bool ptab_mapped(struct ptab *pt, u64 va, u64 bytes);
+
 /* Finds the leaf of an address, or, with false, the entry that is missing. */
 bool ptab_find(struct ptab *pt, u64 va, struct ptab_leaf *leaf);
 

@@ -111,17 +111,28 @@ s64 space_create(u64 id)
 	return rc;
 }
 
-static void unlend_leaf(void *arg, const struct ptab_leaf *leaf)
+struct unlend_range {
+	u64 start, end;
+};
+
+static void unlend_part(void *arg, const struct ptab_leaf *leaf)
 {
-	(void)arg;
-	frame_unlend(SPA(*leaf->entry & PTE_ADDR & ~(leaf->bytes - 1)), leaf->bytes);
+	struct unlend_range *r = arg;
+	u64 from = leaf->base > r->start ? leaf->base : r->start;
+	u64 leaf_end = leaf->base + leaf->bytes;
+	u64 to = leaf_end < r->end ? leaf_end : r->end;
+	u64 spa = *leaf->entry & PTE_ADDR & ~(leaf->bytes - 1);
+
+	frame_unlend(SPA(spa + (from - leaf->base)), to - from);
 }
 
 /* Nothing may refer to the pool's pages when they go: tables first, pages an epoch later. */
 static void unmap_all(struct space *s)
 {
+	struct unlend_range all = { 0, MK_GPA_END };
+
 	if (s->npt.root.v != SPA_NONE.v) {
-		ptab_each(&s->npt, 0, MK_GPA_END, unlend_leaf, NULL);
+		ptab_each(&s->npt, 0, MK_GPA_END, unlend_part, &all);
 		ptab_clear(&s->npt);
 		pool_free(&s->pool, s->npt.root);
 		s->npt.root = SPA_NONE;
@@ -206,21 +217,6 @@ s64 space_map(u64 id, gpa_t gpa, spa_t spa, u64 bytes, u64 flags)
 	}
 	spin_unlock(&s->lock);
 	return rc;
-}
-
-struct unlend_range {
-	u64 start, end;
-};
-
-static void unlend_part(void *arg, const struct ptab_leaf *leaf)
-{
-	struct unlend_range *r = arg;
-	u64 from = leaf->base > r->start ? leaf->base : r->start;
-	u64 leaf_end = leaf->base + leaf->bytes;
-	u64 to = leaf_end < r->end ? leaf_end : r->end;
-	u64 spa = *leaf->entry & PTE_ADDR & ~(leaf->bytes - 1);
-
-	frame_unlend(SPA(spa + (from - leaf->base)), to - from);
 }
 
 /*
@@ -335,17 +331,13 @@ static void count_bytes(void *arg, const struct ptab_leaf *leaf)
 /* Whether the change itself would be refused. */
 static int check_change(struct space *s, gpa_t gpa, spa_t spa, u64 bytes)
 {
-	struct ptab_leaf leaf;
-	u64 mapped = 0, at;
+	u64 mapped = 0;
 
 	if (spa.v != ~0ULL) {
 		ptab_each(&s->npt, gpa.v, gpa.v + bytes, count_bytes, &mapped);
 		return mapped ? -EEXIST : frame_check(spa, bytes, FRAME_LENT_MAX - 1);
 	}
-	for (at = gpa.v; at < gpa.v + bytes; at = leaf.base + leaf.bytes)
-		if (!ptab_find(&s->npt, at, &leaf))
-			return -ENOENT;
-	return 0;
+	return ptab_mapped(&s->npt, gpa.v, bytes) ? 0 : -ENOENT;
 }
 
 s64 space_need(u64 id, gpa_t gpa, spa_t spa, u64 bytes, u64 after)

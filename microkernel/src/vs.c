@@ -29,8 +29,6 @@ static struct vs *lookup(u64 id)
 	return IS_DYING(e) ? NULL : (struct vs *)e;
 }
 
-/* The pages of a VS: itself, its block, its state page, MicroV's own two, its FPU state. */
-enum { PAGE_VS, PAGE_BLOCK, PAGE_STATE, PAGE_OWN, PAGE_OWN2, PAGE_FPU, VS_PAGES };
 _Static_assert(VS_PAGES <= MK_VS_PAGES, "the ABI promises how many pages a VS takes");
 
 static void give_back(struct pool *pool, const spa_t *page)
@@ -86,12 +84,11 @@ static struct vs *make(u32 id, struct space *space, const spa_t *page)
 		.cpu = VS_NO_CPU,
 		.space = space,
 		.state = hw_virt(page[PAGE_STATE]),
-		.own = { page[PAGE_OWN], page[PAGE_OWN2] },
 		.fpu = hw_virt(page[PAGE_FPU]),
 		.block = hw_virt(page[PAGE_BLOCK]),
-		.block_spa = page[PAGE_BLOCK],
 		.xcr0 = 1,
 	};
+	memcpy(vs->page, page, sizeof(vs->page));
 	reset_fpu(vs->fpu);
 	backend_vs_init(vs);
 	return vs;
@@ -187,15 +184,9 @@ static struct cpu *fpu_holder(const struct vs *vs)
 static void release(struct vs *vs)
 {
 	struct space *space = vs->space;
-	spa_t page[VS_PAGES] = {
-		[PAGE_VS] = hw_spa(vs),
-		[PAGE_BLOCK] = vs->block_spa,
-		[PAGE_STATE] = hw_spa(vs->state),
-		[PAGE_OWN] = vs->own[0],
-		[PAGE_OWN2] = vs->own[1],
-		[PAGE_FPU] = hw_spa(vs->fpu),
-	};
+	spa_t page[VS_PAGES];
 
+	memcpy(page, vs->page, sizeof(page)); /* vs itself goes first */
 	user_map_vs(vs->id, SPA_NONE, SPA_NONE, SPA_NONE);
 	publish(vs->id, DYING(epoch_bump()));
 	give_back(&space->pool, page);

@@ -17,16 +17,18 @@ struct xsave {
 	u64 xstate_bv, zero[7];
 };
 
+/* The pages of a VS: itself, its block, its state page, MicroV's own two, its FPU state. */
+enum { PAGE_VS, PAGE_BLOCK, PAGE_STATE, PAGE_OWN, PAGE_OWN2, PAGE_FPU, VS_PAGES };
+
 struct vs {
 	struct space *space; /* first: a freed page's list link must not make it idle (busy) */
 	u32 id;
 	u32 busy; /* a CPU runs it; atomic */
 	u32 cpu;  /* it ran last on: VS_NO_CPU = nowhere yet */
 	struct mk_state *state;
-	spa_t own[2];	/* MicroV's pages */
 	struct xsave *fpu;
 	void *block;	/* the backend's: VMCB */
-	spa_t block_spa;
+	spa_t page[VS_PAGES];
 	u64 xcr0;
 	u32 tsc_aux;	/* root's: while it doesn't run */
 	bool debug_regs; /* DR0-3 are the VS's own while it runs */

@@ -92,7 +92,7 @@ void backend_vs_init(struct vs *vs)
 
 void backend_save_root(struct vs *root)
 {
-	svm_save(root->block_spa.v);
+	svm_save(root->page[PAGE_BLOCK].v);
 }
 
 void backend_cpu_init(struct cpu *cpu)
@@ -276,7 +276,7 @@ static void enter(struct cpu *cpu, struct vs *vs)
 	v->clean = vs->clean;
 	/* Told to all before the entry, and before epoch_join looks: see epoch_passed_by. */
 	__atomic_store_n(&cpu->in_root, is_root(vs), __ATOMIC_SEQ_CST);
-	svm_enter(vs->block_spa.v, vs->state->gpr, cpu->host_vmcb.v);
+	svm_enter(vs->page[PAGE_BLOCK].v, vs->state->gpr, cpu->host_vmcb.v);
 	__atomic_store_n(&cpu->in_root, 0, __ATOMIC_SEQ_CST);
 	if (cpu->features & CPU_TCG)
 		tcg_after_exit(v);
@@ -361,7 +361,7 @@ void backend_stop(struct cpu *cpu)
 	backend_evict(cpu);
 	__atomic_store_n(&cpu->online, 0, __ATOMIC_RELEASE);
 	hw_wrmsr(MSR_VM_HSAVE_PA, 0);
-	svm_load(root->block_spa.v);
+	svm_load(root->page[PAGE_BLOCK].v);
 	asm volatile("lgdt %0; lidt %1" ::"m"(gdtr.limit), "m"(idtr.limit));
 	svm_leave(hw_stop_tramp, regs);
 }

@@ -368,7 +368,7 @@ static void order_of_a_switch(void **state)
 	assert_int_equal(machine.traced, 3);
 	assert_true(traced(0, OP_SAVE) && machine.trace[0].a == (u64)root->fpu);
 	assert_true(traced(1, OP_RESTORE) && machine.trace[1].a == (u64)guest->fpu);
-	assert_true(traced(2, OP_ENTER) && machine.trace[2].a == guest->block_spa.v);
+	assert_true(traced(2, OP_ENTER) && machine.trace[2].a == guest->page[PAGE_BLOCK].v);
 	machine.traced = 0;
 	run(0, ID); /* the same again: nothing but the entry */
 	assert_int_equal(machine.traced, 1);
