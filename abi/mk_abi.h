@@ -175,12 +175,12 @@ MV_ABI_SIZE(struct mk_event, 8);
 	X(4, IO, "io, next_rip")                                                                   \
 	X(5, MSR, "write, len; index and value in rcx, rax, rdx")                                  \
 	X(6, MEM, "mem: access to guest-physical memory that isn't mapped so")                     \
-	X(7, INTR, "an interrupt for root is pending")                                             \
+	X(7, INTR, "an interrupt (SMI, INIT) for root is pending")                                             \
 	X(8, NMI, "an NMI for root is pending")                                                    \
 	X(9, SHUTDOWN, "triple fault")                                                             \
 	X(10, INVALID, "the CPU refused the state; raw")                                           \
 	X(11, EXCEPTION, "event: the exception, not delivered; addr: CR2 for #PF")                 \
-	X(12, VIRT, "an instruction of the virtualization extension itself; len")                  \
+	X(12, VIRT, "an instruction of the virtualization extension itself, or another that guests lack; len")                  \
 	X(13, XSETBV, "len") X(14, RDPMC, "len") X(15, INVD, "len") X(16, WBINVD, "len")           \
 	X(17, MONITOR, "len") X(18, MWAIT, "len") X(19, RSM, "len")                                \
 	X(20, MCE, "machine check while the guest ran")                                            \

@@ -8,6 +8,8 @@
 #include "run.h"
 #include "xcr.h"
 
+#define DR7_GD (1ULL << 13)
+
 /* A guest without a CPUID of its own reads zeros, as with KVM. */
 static void guest_cpuid(struct run *r)
 {
@@ -125,6 +127,16 @@ static int vmcall_fixed(struct run *r)
 	return 1;
 }
 
+/* A #DB that isn't intercepted takes the general-detect bit along (APM vol. 2, 13.1.1.4). */
+static void debug_trap(struct run *r)
+{
+	state_fetch(r->vs.id, r->vs.st, MK_G_DR);
+	if (!(r->vs.st->dr7 & DR7_GD))
+		return;
+	r->vs.st->dr7 &= ~DR7_GD;
+	r->vs.st->dirty |= MK_G_DR;
+}
+
 static void guest_exception(struct run *r)
 {
 	const struct mk_exit *exit = &r->vs.st->exit;
@@ -134,6 +146,8 @@ static void guest_exception(struct run *r)
 
 	if (fault.vector == VEC_UD && vmcall_fixed(r))
 		return;
+	if (fault.vector == VEC_DB)
+		debug_trap(r);
 	run_fault(r, &fault);
 	r->vs.st->inject = exit->event;
 }

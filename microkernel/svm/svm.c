@@ -64,7 +64,7 @@ static void intercept_guest(struct vmcb *v)
 	v->intercept1 = I1_INTR | I1_NMI | I1_CR0_SEL | I1_RDPMC | I1_CPUID | I1_RSM | I1_INVD |
 			I1_HLT | I1_INVLPGA | I1_IOIO | I1_MSR | I1_SHUTDOWN;
 	v->intercept2 = VIRT_INSTRUCTIONS | I2_WBINVD | I2_MONITOR | I2_MWAIT | I2_MWAIT_ARMED |
-			I2_XSETBV;
+			I2_XSETBV | I2_RDPRU;
 	v->dr_read = v->dr_write = 0xFFFF;
 	v->iopm_spa = hw_image_spa(guest_iopm);
 	v->msrpm_spa = hw_image_spa(guest_msrpm);

@@ -113,6 +113,7 @@ MV_ABI_SIZE(struct vmcb, 0x1000);
 #define I2_MWAIT BIT(11)
 #define I2_MWAIT_ARMED BIT(12)
 #define I2_XSETBV BIT(13)
+#define I2_RDPRU BIT(14)
 
 #define V_INTR_MASKING BIT(24)
 #define V_TPR_MASK 0xFULL

@@ -520,7 +520,7 @@ static void guest_intercepts(void **state)
 	assert_int_equal(~seen.intercept1 & (I1_INTR | I1_NMI | I1_CPUID | I1_HLT | I1_IOIO |
 			 I1_MSR | I1_SHUTDOWN | I1_INVLPGA | I1_RDPMC | I1_RSM | I1_INVD), 0);
 	assert_int_equal(~seen.intercept2 & (I2_VMRUN | I2_VMMCALL | I2_VMLOAD | I2_VMSAVE |
-			 I2_STGI | I2_CLGI | I2_SKINIT | I2_MONITOR | I2_MWAIT | I2_XSETBV), 0);
+			 I2_STGI | I2_CLGI | I2_SKINIT | I2_MONITOR | I2_MWAIT | I2_XSETBV | I2_RDPRU), 0);
 	assert_true(seen.intercept1 & I1_CR0_SEL);
 	assert_int_equal(~seen.exceptions & (BIT(1) | BIT(17) | BIT(18)), 0);
 	assert_int_equal(seen.np_enable, NP_ENABLE);
@@ -540,6 +540,39 @@ static void guest_intercepts(void **state)
 	for (i = 0; i < ARRAY_SIZE(passed); i++)
 		assert_false(msr_intercepted(&seen, passed[i], false) ||
 			     msr_intercepted(&seen, passed[i], true));
+}
+
+static bool wanted(const struct vmcb *v, u64 code)
+{
+	const u32 words[] = { v->intercept1, v->intercept2, v->intercept3 };
+
+	if (code < 0x20)
+		return (code < 0x10 ? v->cr_read : v->cr_write) >> code % 16 & 1;
+	if (code < 0x40)
+		return (code < 0x30 ? v->dr_read : v->dr_write) >> code % 16 & 1;
+	if (code < 0x60)
+		return v->exceptions >> (code - 0x40) & 1;
+	return words[(code - 0x60) / 32] >> code % 32 & 1;
+}
+
+/* Whatever a guest's VMCB asks for has a reason for ring 3, or is ring 0's own (DRs). */
+static void every_intercept_is_known(void **state)
+{
+	struct vmcb *v;
+	struct mk_exit e;
+	u64 code;
+
+	(void)state;
+	run(0, ID);
+	v = &seen;
+	for (code = 0; code < 0xC0; code++) {
+		struct vs vs = { .id = ID, .block = v };
+
+		v->exit_code = code;
+		svm_decode(cpu_this(), &vs, &e);
+		if (wanted(v, code) && (code < 0x20 || code >= 0x40))
+			assert_int_not_equal(e.reason, MK_EXIT_UNKNOWN);
+	}
 }
 
 /* Few, but what would let root out of its VM, or see that it is in one by accident. */
@@ -584,6 +617,7 @@ int main(void)
 		T(debug_registers),
 		T(debug_registers_by_ring_3),
 		T(guest_intercepts),
+		T(every_intercept_is_known),
 		T(root_intercepts),
 	};
 

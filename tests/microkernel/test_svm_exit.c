@@ -40,7 +40,9 @@ static u16 reason(u64 code)
 static u16 expected(u64 code)
 {
 	switch (code) {
-	case SVM_EXIT_INTR: return MK_EXIT_INTR;
+	case SVM_EXIT_INTR:
+	case SVM_EXIT_SMI:
+	case SVM_EXIT_INIT: return MK_EXIT_INTR;
 	case SVM_EXIT_NMI: return MK_EXIT_NMI;
 	case SVM_EXIT_RDPMC: return MK_EXIT_RDPMC;
 	case SVM_EXIT_CPUID: return MK_EXIT_CPUID;
@@ -58,7 +60,12 @@ static u16 expected(u64 code)
 	case SVM_EXIT_VMSAVE:
 	case SVM_EXIT_STGI:
 	case SVM_EXIT_CLGI:
-	case SVM_EXIT_SKINIT: return MK_EXIT_VIRT;
+	case SVM_EXIT_SKINIT:
+	case SVM_EXIT_RDTSCP:
+	case SVM_EXIT_RDPRU:
+	case SVM_EXIT_INVPCID:
+	case SVM_EXIT_INVPCID + 1:	 /* MCOMMIT */
+	case SVM_EXIT_INVPCID + 2: return MK_EXIT_VIRT; /* TLBSYNC */
 	case SVM_EXIT_VINTR: return MK_EXIT_WINDOW;
 	case SVM_EXIT_WBINVD: return MK_EXIT_WBINVD;
 	case SVM_EXIT_MONITOR: return MK_EXIT_MONITOR;

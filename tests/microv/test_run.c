@@ -461,6 +461,34 @@ static void exceptions_go_on(void **state)
 	assert_int_equal(fake_hw(id)->cr2, 0x1234);
 }
 
+/* Every reason that ring 0 has is served, or told: only what it doesn't know itself isn't. */
+static void every_reason_is_served(void **state)
+{
+	(void)state;
+	memset(fake_ram + 0x400000, 0x90, 16);
+	for (uint16_t reason = 1; reason < MK_EXIT_COUNT; reason++) {
+		if (reason == MK_EXIT_UNKNOWN)
+			continue;
+		st->rip = 0x400000;
+		EXIT(.reason = reason, .io = { .size = 1 }, .next_rip = 0x400001);
+		END();
+		assert_int_not_equal(fake_run(id), MV_STATUS_EXIT_UNKNOWN);
+		if (fake.exit_next != fake.exit_count)
+			run_until_interrupt();
+		fake.exit_next = fake.exit_count = 0;
+	}
+}
+
+static void general_detect(void **state)
+{
+	(void)state;
+	st->dr7 = 0x2400;
+	st->dirty |= MK_G_DR;
+	EXIT(.reason = MK_EXIT_EXCEPTION, .event = { MK_EVENT_EXCEPTION, VEC_DB, 0, 0, 0 });
+	assert_exception(VEC_DB, 0x400000);
+	assert_int_equal(fake_hw(id)->dr7, 0x400);
+}
+
 /* An event whose delivery an exit interrupted comes at the next entry, across runs. */
 static void interrupted_delivery(void **state)
 {
@@ -515,6 +543,8 @@ int main(void)
 		cmocka_unit_test_setup(memory_exit, setup),
 		cmocka_unit_test_setup(exits_for_root, setup),
 		cmocka_unit_test_setup(exceptions_go_on, setup),
+		cmocka_unit_test_setup(every_reason_is_served, setup),
+		cmocka_unit_test_setup(general_detect, setup),
 		cmocka_unit_test_setup(interrupted_delivery, setup),
 		cmocka_unit_test_setup(unreadable_instruction, setup),
 	};
