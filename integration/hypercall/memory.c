@@ -254,6 +254,33 @@ static void map_large(void)
 	shared_clear();
 }
 
+/* Nobody has written: every page is clean, and the large entry is split without a trace. */
+static void dirty_log(void)
+{
+	const uint64_t *words = (const uint64_t *)shared.va;
+	struct pages p = pages_alloc(9);
+	struct guest g;
+
+	shared_set();
+	require(guest_create(&g));
+	check_eq(map_one(g.vm, NOWHERE, p.spa, p.bytes, RWX), MV_STATUS_SUCCESS);
+	memset(shared.va, 0xFF, PAGE);
+	check_eq(hc(HC(VM, DIRTY_LOG), g.vm, NOWHERE, p.bytes).rax, MV_STATUS_SUCCESS);
+	for (size_t i = 0; i < 8; i++)
+		check_eq(words[i], 0);
+	check_eq(words[8], ~0ULL);
+	check_eq(hc(HC(VM, QUIESCE), g.vm, 0, 0).rax, MV_STATUS_SUCCESS);
+	check_refused(HC(VM, DIRTY_LOG), g.vm, NOWHERE + 1, PAGE, MV_STATUS_INVALID_INPUT_REG2);
+	check_refused(HC(VM, DIRTY_LOG), g.vm, NOWHERE, 0, MV_STATUS_INVALID_INPUT_REG3);
+	check_refused(HC(VM, DIRTY_LOG), g.vm, NOWHERE, MV_DIRTY_LOG_MAX_BYTES + PAGE,
+		      MV_STATUS_INVALID_INPUT_REG3);
+	check_refused(HC(VM, DIRTY_LOG), MV_ROOT_VMID, NOWHERE, PAGE, MV_STATUS_INVALID_INPUT_REG1);
+	check_refused(HC(VM, QUIESCE), MV_ROOT_VMID, 0, 0, MV_STATUS_INVALID_INPUT_REG1);
+	check_eq(unmap_one(g.vm, NOWHERE, p.bytes), MV_STATUS_SUCCESS);
+	guest_destroy(&g);
+	shared_clear();
+}
+
 static void no_memory(void)
 {
 	struct pages pool = pages_alloc(4), ram = pages_alloc(0);
@@ -306,6 +333,7 @@ const struct test memory_tests[] = {
 	{ "mmio_unmap: bad entries; a refused list unmaps nothing", unmap_bad },
 	{ "mmio_map and mmio_unmap: 125 entries", map_most_entries },
 	{ "mmio_unmap: a hole in a large page", map_large },
+	{ "dirty_log and quiesce", dirty_log },
 	{ "FAILURE_NO_MEMORY says how much is needed", no_memory },
 	{ "lent memory keeps its content", lent_is_kept },
 	{ NULL, NULL },
