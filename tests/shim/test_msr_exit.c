@@ -114,6 +114,20 @@ static void denied_is_gp(void **state)
 	assert_int_equal(last.flags, MV_RUN_FLAG_MSR_ALL | MV_RUN_FLAG_MSR_FAULT);
 }
 
+/* A range is the MSRs from its base on, and no more. */
+static void beside_a_range(void **state)
+{
+	(void)state;
+	deny(0x10, READ);
+	add_exit(0x0F, 0, MV_EXIT_MSR_READ);
+	add_exit(0x11, 0, MV_EXIT_MSR_READ);
+	for (int i = 0; i < 2; i++) {
+		num_exits = i + 1;
+		assert_int_equal(shim_vcpu_run(&vcpu), 0);
+		assert_true(last.flags & MV_RUN_FLAG_MSR_EXECUTE);
+	}
+}
+
 static void x2apic_is_never_filtered(void **state)
 {
 	(void)state;
@@ -215,11 +229,10 @@ static void quirks(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(reasons_refused),		TEST(flags_of_a_run),
-		TEST(allowed_is_executed),	TEST(denied_is_gp),
-		TEST(x2apic_is_never_filtered), TEST(user_answers_a_read),
-		TEST(user_answers_gp),		TEST(not_asked_for),
-		TEST(filters_checked),		TEST(quirks),
+		TEST(reasons_refused),	   TEST(flags_of_a_run),  TEST(allowed_is_executed),
+		TEST(denied_is_gp),	   TEST(beside_a_range),  TEST(x2apic_is_never_filtered),
+		TEST(user_answers_a_read), TEST(user_answers_gp), TEST(not_asked_for),
+		TEST(filters_checked),	   TEST(quirks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
