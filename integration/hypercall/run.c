@@ -161,7 +161,7 @@ static void run_page_bad(void)
 	mdl_clear();
 	run_page()->in_bytes = 1;
 	bad_run(g.vs);
-	run_page()->flags = 4;
+	run_page()->flags = MV_RUN_FLAGS_ALL + 1;
 	bad_run(g.vs);
 	run_page()->flags = 1ULL << 63;
 	bad_run(g.vs);
