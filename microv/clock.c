@@ -6,6 +6,11 @@
 #include "vm_table.h"
 
 #define NS_PER_MS 1000000ULL
+#define NS_PER_S 1000000000ULL
+#define MEASURE_FIRST (NS_PER_S / 2)
+#define MEASURE_LONG (16 * NS_PER_S)
+#define MEASURE_MAX (1000000 * NS_PER_S) /* so that nothing overflows */
+#define MEASURE_FACTOR 16U /* what is further off isn't a frequency: a clock was set */
 
 struct clock_scale clock_scale_of(uint32_t khz)
 {
@@ -97,6 +102,11 @@ mv_status_t hc_pp_tsc_get_khz(struct call *c)
 	return MV_STATUS_SUCCESS;
 }
 
+static void scale_set(struct cpu_time *t)
+{
+	t->scale = clock_scale_of(!t->stable && t->measured ? t->measured : t->khz);
+}
+
 mv_status_t hc_pp_tsc_set_khz(struct call *c)
 {
 	struct cpu_time *t = &cpus[c->cpu].time;
@@ -107,11 +117,47 @@ mv_status_t hc_pp_tsc_set_khz(struct call *c)
 		return MV_STATUS_INVALID_INPUT_REG2;
 	t->khz = (uint32_t)c->reg[1];
 	t->stable = !!(c->reg[2] & MV_TSC_STABLE);
-	t->scale = clock_scale_of(t->khz);
+	scale_set(t);
 	t->told++;
 	if (!t->stable)
 		LOG_ONCE("the TSC isn't stable, guests see root's time by it: kHz", t->khz);
 	return MV_STATUS_SUCCESS;
+}
+
+static void measure_from(struct cpu_time *t)
+{
+	t->base_tsc = t->tsc;
+	t->base_ns = t->ns;
+}
+
+/* To 5 %: what Linux has measured is more exact then. */
+static int close(uint64_t khz, uint64_t told)
+{
+	return khz > told - told / 20 && khz < told + told / 20;
+}
+
+/*
+ * Where Linux's clocks don't go by the TSC, what it takes for the TSC's frequency may be far
+ * from the truth, or be it no longer: what counts is how far both went. The longer, the less
+ * it matters that they were not read at once.
+ */
+static void measure(struct cpu_time *t)
+{
+	uint64_t passed = t->ns - t->base_ns, khz;
+
+	if (!t->base_ns || t->ns <= t->base_ns || t->tsc <= t->base_tsc || passed > MEASURE_MAX) {
+		measure_from(t);
+		return;
+	}
+	if (passed < (t->settled ? MEASURE_LONG : MEASURE_FIRST))
+		return;
+	khz = (t->tsc - t->base_tsc) * 1000 / (passed / 1000);
+	if (khz / MEASURE_FACTOR < t->khz && khz > t->khz / MEASURE_FACTOR && khz <= UINT32_MAX)
+		t->measured = close(khz, t->khz) ? t->khz : (uint32_t)khz;
+	if (passed < MEASURE_LONG)
+		return;
+	t->settled = 1;
+	measure_from(t);
 }
 
 mv_status_t hc_pp_time_set(struct call *c)
@@ -123,6 +169,8 @@ mv_status_t hc_pp_time_set(struct call *c)
 	t->tsc = c->reg[1];
 	t->ns = c->reg[2];
 	t->real = c->reg[3];
+	measure(t);
+	scale_set(t);
 	t->told++;
 	return MV_STATUS_SUCCESS;
 }

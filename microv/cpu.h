@@ -17,6 +17,9 @@ struct cpu_time {
 	uint8_t stable;
 	struct clock_scale scale;
 	uint64_t tsc, ns, real; /* at this TSC root's clocks showed these ns */
+	uint64_t base_tsc, base_ns; /* the same, from where on the TSC is measured */
+	uint32_t measured;    /* its kHz by that; 0: not yet */
+	uint8_t settled;      /* it was measured for long */
 	uint32_t told;	      /* how often */
 };
 

@@ -123,7 +123,8 @@ static int is_current(const struct vs_time *t, const struct vm_clock *clock,
 
 /*
  * The time that a guest has seen isn't taken back, unless its clock was set: when it was
- * ahead, its clock stands there, and is slower until it is told the next time, in a second.
+ * ahead, its clock stands there, and is up to twice as slow until it is told the next time,
+ * in a second.
  */
 static void never_back(const struct vs_time *t, const struct vm_clock *clock,
 		       const struct clock_scale *scale, uint64_t now, struct time_info *info)
@@ -137,8 +138,8 @@ static void never_back(const struct vs_time *t, const struct vm_clock *clock,
 	if (!ahead || ahead >> 63)
 		return;
 	info->ns = seen;
-	if (ahead > NS_PER_S / 20)
-		ahead = NS_PER_S / 20;
+	if (ahead > NS_PER_S / 2)
+		ahead = NS_PER_S / 2;
 	info->mul -= (uint32_t)(info->mul * ahead / NS_PER_S);
 }
 
@@ -158,13 +159,14 @@ static void make_info(struct vs *vs, struct time_info *info)
 			info->flags = TIME_STABLE;
 	} else {
 		info->ns = clock_at(clock, vs->cpu, now);
-		never_back(t, clock, &(struct clock_scale){ t->mul, cpu->scale.shift }, now, info);
+		never_back(t, clock, &(struct clock_scale){ t->mul, t->shift }, now, info);
 	}
 	state_fetch(vs->id, vs->st, MK_G_TSC);
 	info->tsc = now + vs->st->tsc_offset;
 	t->tsc = now;
 	t->ns = info->ns;
 	t->mul = info->mul;
+	t->shift = info->shift;
 	t->sets = clock->sets;
 	t->changes = clock->changes;
 	t->told = cpu->told;

@@ -72,6 +72,7 @@ struct vs_time {
 	uint64_t tsc, ns;
 	uint32_t mul, sets, changes, told;
 	uint16_t cpu;
+	int8_t shift;
 	uint8_t stable, shown;
 };
 

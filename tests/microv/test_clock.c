@@ -6,6 +6,8 @@
 
 #define KHZ 2500000ULL
 #define SECOND (KHZ * 1000) /* ticks */
+#define NS 1000000000ULL /* of a second */
+#define SUCCESS MV_STATUS_SUCCESS
 
 static unsigned int vsid, vmid;
 
@@ -136,6 +138,34 @@ static void clock_follows_root(void **state)
 	assert_int_equal(HC(1, PP, TIME_SET, 90, 8000, 1), MV_STATUS_SUCCESS);
 	assert_int_equal(HC(1, VM, CLOCK_GET, vmid, 90, 0), MV_STATUS_SUCCESS);
 	assert_int_equal(fake_reg(1, 0), 1100);
+}
+
+/* Root told five times the frequency that the TSC has: the guests' time goes by what it has. */
+static void measured(void **state)
+{
+	const uint64_t ns = 7000;
+
+	(void)state;
+	assert_int_equal(HC(0, PP, TSC_SET_KHZ, 5 * KHZ, 0, 0), SUCCESS);
+	assert_int_equal(HC(0, PP, TIME_SET, SECOND, ns, 1), SUCCESS);
+	clock_set(0, SECOND);
+	assert_in_range(clock_get(2 * SECOND), NS / 5 - 1, NS / 5 + 1);
+	/* too short to tell */
+	assert_int_equal(HC(0, PP, TIME_SET, SECOND * 5 / 4, ns + NS / 4, 1), SUCCESS);
+	assert_in_range(clock_get(SECOND * 5 / 4 + SECOND), NS / 4 + NS / 5 - 2,
+			NS / 4 + NS / 5 + 2);
+	for (uint64_t s = 1; s < 60; s++) {
+		assert_int_equal(HC(0, PP, TSC_SET_KHZ, 5 * KHZ, 0, 0), SUCCESS);
+		assert_int_equal(HC(0, PP, TIME_SET, (1 + s) * SECOND, ns + s * NS, 1), SUCCESS);
+		assert_in_range(clock_get((2 + s) * SECOND), (1 + s) * NS - 2, (1 + s) * NS + 2);
+	}
+	/* a clock that was set is no frequency */
+	assert_int_equal(HC(0, PP, TIME_SET, 90 * SECOND, ns + 5000 * NS, 1), SUCCESS);
+	assert_in_range(clock_get(91 * SECOND), 5001 * NS - 2, 5001 * NS + 2);
+	/* Linux's clocks go by the TSC now, and it knows its frequency */
+	assert_int_equal(HC(0, PP, TSC_SET_KHZ, KHZ / 2, MV_TSC_STABLE, 0), SUCCESS);
+	clock_set(0, 90 * SECOND);
+	assert_in_range(clock_get(91 * SECOND), 2 * NS - 2, 2 * NS);
 }
 
 static void bad_calls(void **state)
@@ -279,6 +309,7 @@ int main(void)
 		TEST(a_thousand_years),
 		TEST(clock_starts_at_0_and_runs),
 		TEST(clock_follows_root),
+		TEST(measured),
 		TEST(bad_calls),
 		TEST(not_told),
 		TEST(new_vs_are_in_step),
