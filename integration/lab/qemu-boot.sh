@@ -50,6 +50,14 @@ date_is_right() {
 	[ "$there" -ge $((asked - 1)) ] && [ "$there" -le $((answered + 1)) ]
 }
 
+# Nor did its clock run fast while it booted, or slowly: firmware and GRUB come before it.
+uptime_is_right() {
+	up=$(guest_run 30 'cut -d . -f 1 /proc/uptime') || return 1
+	age=$(guest_seconds)
+	echo "the guest is up for $up s, its QEMU for $age s"
+	[ "$up" -le $((age + 1)) ] && [ "$up" -ge $((age / 2)) ]
+}
+
 # 64 MB to the disk, and from the disk, not from memory.
 disk_keeps() {
 	guest_run 180 'dd if=/dev/urandom of=/root/data bs=1M count=64 2>/dev/null; sync
@@ -85,6 +93,8 @@ guest_age "login"
 ok "it is all up" answers 90 '^running' 'systemctl is-system-running --wait'
 ok "it got an address by DHCP" answers 60 'inet 10.0.2.15' 'ip -4 addr'
 ok "the clock of the wall" date_is_right
+echo "# $ok_said"
+ok "the clock was right from the start" uptime_is_right
 echo "# $ok_said"
 ok "20 s take 20 s" clock_is_right
 echo "# $ok_said"
