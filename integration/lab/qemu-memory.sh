@@ -5,7 +5,7 @@
 # with KVM_CAP_SYNC_MMU, which MicroV doesn't have yet. memory-scale.sh has such memory.)
 #
 # cpus: 2
-# driver: kvm_amd,microv
+# driver: microv
 # memory: 6G
 # prepare: tools/guest-image
 # timeout: 900

@@ -4,7 +4,7 @@
 # and power off.
 #
 # cpus: 2
-# driver: kvm_amd,microv
+# driver: microv
 # timeout: 600
 
 . integration/lab/tap
