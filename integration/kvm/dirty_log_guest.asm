@@ -2,15 +2,7 @@
 ; Guests that write where the test tells them.
 
 %include "guest.inc"
-
-; Read [RBX] to RAX; at the second entry write RAX to [RBX].
-GUEST_CODE peek_poke, 64
-	mov	rax, [rbx]
-	hlt
-	align	16
-	mov	[rbx], rax
-	hlt
-END_CODE
+%include "peek.inc"
 
 ; Writes to [RBX] what user space gives to a port.
 GUEST_CODE port_input, 64

@@ -2,15 +2,7 @@
 ; Guests that read, write and run what they may not write. RBX: that memory.
 
 %include "guest.inc"
-
-; Read [RBX] to RAX; at the second entry write RAX to [RBX].
-GUEST_CODE peek_poke, 64
-	mov	rax, [rbx]
-	hlt
-	align	16
-	mov	[rbx], rax
-	hlt
-END_CODE
+%include "peek.inc"
 
 ; Stores of every size.
 GUEST_CODE stores, 64

@@ -2,15 +2,7 @@
 ; A guest that reads and writes where the test tells it.
 
 %include "guest.inc"
-
-; Read [RBX] to RAX; at the second entry write RAX to [RBX].
-GUEST_CODE peek_poke, 64
-	mov	rax, [rbx]
-	hlt
-	align	16
-	mov	[rbx], rax
-	hlt
-END_CODE
+%include "peek.inc"
 
 ; Code that is moved around: returns a mark, and reads its own place.
 GUEST_CODE mark_one, 64
