@@ -8,6 +8,7 @@ DESTDIR ?=
 DRIVER ?= microv
 GUEST ?= debian
 INTERACTIVE ?=
+LAB ?= lab
 
 RELEASE := $(shell tools/kernel-version)
 KDIR ?= $(if $(RELEASE),/lib/modules/$(RELEASE)/build)
@@ -20,13 +21,15 @@ MAKEFLAGS += --no-print-directory
 IMAGES := build/microkernel.elf build/microv.elf
 MODULES := build/modules/microv_loader.ko build/modules/microv_kvm.ko
 
-.PHONY: all programs modules help setup guest demo test test-unit test-lab size install uninstall clean
+.PHONY: all programs modules help setup guest demo bench test test-unit test-lab size install uninstall clean
 
 all: programs modules
 
 help:
 	@echo 'make demo        install what is needed, build, boot Debian under MicroV in the lab'
 	@echo '                 [GUEST=debian|tiny] [DRIVER=microv|kvm_amd] [INTERACTIVE=1]'
+	@echo 'make bench       measures operations on stock kvm_amd and on MicroV, prints a table'
+	@echo '                 [LAB=lab|host] host: on this machine itself, with a real AMD CPU'
 	@echo 'make test        install what is needed, build, run every test'
 	@echo
 	@echo 'make             build everything: build/mvctl, build/*.elf, build/modules/*.ko, tests'
@@ -65,6 +68,9 @@ demo:
 	@$(MAKE) all
 	@[ $(GUEST) = tiny ] || $(MAKE) guest
 	@tools/demo $(DRIVER) $(GUEST) $(if $(INTERACTIVE),interactive)
+
+bench: all
+	@integration/bench/run $(LAB)
 
 test:
 	@tools/setup

@@ -11,6 +11,7 @@
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/smp.h>
 #include <linux/uaccess.h>
@@ -71,6 +72,25 @@ static long hct_call(void __user *arg)
 	if (err)
 		return err;
 	return copy_to_user(arg, &call, sizeof(call)) ? -EFAULT : 0;
+}
+
+static long hct_repeat(void __user *arg)
+{
+	struct hct_repeat repeat;
+	struct hct_call call = { 0 };
+	u64 i;
+
+	if (copy_from_user(&repeat, arg, sizeof(repeat)))
+		return -EFAULT;
+	for (i = 0; i < repeat.times && !call.fault && !fatal_signal_pending(current); i++) {
+		call = (struct hct_call){ .rax = repeat.rax };
+		vmmcall_here(&call);
+		cond_resched();
+	}
+	if (call.fault)
+		return -ENXIO;
+	repeat.rax = call.rax;
+	return copy_to_user(arg, &repeat, sizeof(repeat)) ? -EFAULT : 0;
 }
 
 static long hct_alloc(struct hct_file *f, void __user *arg)
@@ -169,6 +189,8 @@ static long hct_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	switch (cmd) {
 	case HCT_CALL:
 		return hct_call((void __user *)arg);
+	case HCT_REPEAT:
+		return hct_repeat((void __user *)arg);
 	case HCT_ALLOC:
 		return hct_alloc(file->private_data, (void __user *)arg);
 	case HCT_FREE:

@@ -38,9 +38,17 @@ struct hct_phys {
 	__u32 write;
 };
 
+/* The same hypercall, with REG0 = 0, again and again on this CPU; rax is the last answer. */
+struct hct_repeat {
+	__u64 rax;
+	__u64 times;
+};
+
 #define HCT_CALL _IOWR('v', 0x80, struct hct_call)
 #define HCT_ALLOC _IOWR('v', 0x81, struct hct_alloc)
 #define HCT_FREE _IO('v', 0x82) /* all of this file's pages */
 #define HCT_PHYS _IOW('v', 0x83, struct hct_phys)
+
+#define HCT_REPEAT _IOWR('v', 0x84, struct hct_repeat)
 
 #endif /* MV_HCTEST_H */

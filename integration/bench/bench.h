@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The rows of the benchmark. Each does its operation so many times; what one of them costs is
+ * the difference of two runs, by the difference of their counts, so that making the guest,
+ * entering it first and reading the counters cancel.
+ */
+#ifndef BENCH_H
+#define BENCH_H
+
+#include "kvmtest.h"
+
+struct row {
+	const char *name;
+	void (*run)(uint64_t times);
+	uint64_t few, many; /* how often, when it is measured */
+	bool bare; /* Linux's own work: needs no /dev/kvm */
+};
+
+/*
+ * The part of the row that counts is between these two: the clock is read at once, or, for
+ * what is before begin() and behind end(), not at all.
+ */
+void begin(void);
+void end(void);
+
+extern const struct row guest_rows[], ioctl_rows[], root_rows[]; /* an empty one is the end */
+
+#endif
