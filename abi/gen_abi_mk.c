@@ -103,7 +103,9 @@ static void gen_small_structs(void)
 		GEN_FIELD(mk_exit, len, "bytes of the instruction; 0: the CPU doesn't say"),
 		GEN_FIELD(mk_exit, cpl, "CPL"),
 		GEN_FIELD(mk_exit, long_mode, "1: 64-bit code segment"),
-		GEN_FIELD(mk_exit, write, "MSR: 1 for WRMSR"), GEN_FIELD(mk_exit, reserved, "0"),
+		GEN_FIELD(mk_exit, write, "MSR: 1 for WRMSR"),
+		GEN_FIELD(mk_exit, big, "1: CS has its D bit"),
+		GEN_FIELD(mk_exit, window, "1: the guest's space is still open in the window"),
 		GEN_FIELD(mk_exit, io.port, "port"), GEN_FIELD(mk_exit, io.size, "1, 2 or 4 bytes"),
 		GEN_FIELD(mk_exit, io.flags, "MK_IO_IN 1, MK_IO_STRING 2, MK_IO_REP 4"),
 		GEN_FIELD(mk_exit, io.addr_size, "2, 4, 8 bytes; 0: the CPU doesn't say"),
@@ -118,7 +120,8 @@ static void gen_small_structs(void)
 		GEN_FIELD(mk_exit, event, "EXCEPTION: which, not delivered"),
 		GEN_FIELD(mk_exit, interrupted, "the event whose delivery this exit interrupted"),
 		GEN_FIELD(mk_exit, raw,
-			  "the CPU's exit code and its two qualifications, for reports only"));
+			  "the CPU's exit code and its two qualifications, for reports only"),
+		GEN_FIELD(mk_exit, cs_base, "base of CS"));
 }
 
 static void gen_state(void)

@@ -118,7 +118,7 @@ enum mk_start {
 
 /* Groups of the state page: which MicroV changed (dirty), which hold the VS's state (valid). */
 #define MK_G_GPR (1U << 0)  /* gpr, rip, rflags: always valid, need no dirty bit */
-#define MK_G_CR (1U << 1)   /* cr0 cr2 cr3 cr4 cr8 efer; every exit brings cr8 up to date */
+#define MK_G_CR (1U << 1)   /* cr0 cr2 cr3 cr4 cr8 efer: valid after every exit */
 #define MK_G_SEG (1U << 2)  /* seg[] */
 #define MK_G_TABLE (1U << 3) /* gdtr idtr */
 #define MK_G_DR (1U << 4)   /* dr0-3 dr6 dr7 */
@@ -207,7 +207,8 @@ struct mk_exit {
 	mv_u8 cpl;
 	mv_u8 long_mode; /* 1: 64-bit code segment */
 	mv_u8 write;	 /* MSR: 1 for WRMSR */
-	mv_u8 reserved[2];
+	mv_u8 big;	 /* 1: CS has its D bit */
+	mv_u8 window;	 /* 1: the guest's space is still open at MK_U_WINDOW */
 	struct {
 		mv_u16 port;
 		mv_u8 size;  /* 1, 2, 4 bytes */
@@ -223,8 +224,9 @@ struct mk_exit {
 	struct mk_event event; /* see EXCEPTION */
 	struct mk_event interrupted; /* event whose delivery this exit interrupted, else NONE */
 	mv_u64 raw[3]; /* the vendor's exit code and its two qualifications, for reports only */
+	mv_u64 cs_base;
 };
-MV_ABI_SIZE(struct mk_exit, 80);
+MV_ABI_SIZE(struct mk_exit, 88);
 
 #define MK_WINDOW_INTR 0x1U /* MK_EXIT_WINDOW when the VS can take an interrupt */
 #define MK_WINDOW_IRET 0x2U /* MK_EXIT_IRET before the VS executes IRET */
@@ -257,7 +259,7 @@ struct mk_state {
 	mv_u64 tsc_aux; /* 32 bits count */
 	mv_u64 reserved2[6];
 	struct mk_exit exit;
-	mv_u8 reserved3[0x800 - 0x290];
+	mv_u8 reserved3[0x800 - 0x298];
 	mv_u8 microv[0x800]; /* MicroV's own; ring 0 never looks at it */
 };
 MV_ABI_OFFSET(struct mk_state, rip, 0x80);

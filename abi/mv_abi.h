@@ -490,7 +490,8 @@ MV_ABI_SIZE(struct mv_cdl_t, 0x1000);
 #define MV_RUN_FLAG_OUT_7E 0x200ULL /* RIP waits at an OUT to port 7Eh as at any other */
 #define MV_RUN_FLAG_PV_CPUID 0x400ULL /* KVM's own MSRs only as its CPUID has them */
 #define MV_RUN_FLAG_VMCALL_UD 0x800ULL /* VMCALL gives #UD, and isn't made a VMMCALL */
-#define MV_RUN_FLAGS_ALL 0xFFFULL
+#define MV_RUN_FLAG_NO_LISTS 0x1000ULL /* reg and msr aren't filled in: nothing is to be written */
+#define MV_RUN_FLAGS_ALL 0x1FFFULL
 
 struct mv_run_t {
 	struct mv_rdl_entry_t reg[MV_RUN_MAX_REGS];

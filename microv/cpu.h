@@ -30,6 +30,7 @@ struct cpu {
 	uint8_t running; /* the hypercall is mv_vs_op_run */
 	uint16_t busy;	 /* VSID that this CPU has taken (vs_take), or 0 */
 	uint16_t window; /* VMID that the window shows, or 0 */
+	uint32_t window_maps; /* vm_maps() of that VM when it was opened */
 	struct cpu_time time;
 };
 

@@ -94,7 +94,7 @@ void event_exit(struct run *r)
 {
 	struct vs_data *data = state_data(r->vs.st);
 
-	if (data->nmi_iret && insn_linear_rip(&r->vs) != data->iret_rip)
+	if (data->nmi_iret && walk_linear_rip(&r->vs) != data->iret_rip)
 		data->nmi_masked = data->nmi_iret = 0;
 }
 

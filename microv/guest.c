@@ -109,7 +109,7 @@ static int vmcall_fixed(struct run *r)
 	static const uint8_t vmcall[] = { 0x0F, 0x01, 0xC1 }, vmmcall[] = { 0x0F, 0x01, 0xD9 };
 	struct fault fault;
 	struct insn insn;
-	uint64_t gla = insn_linear_rip(&r->vs);
+	uint64_t gla = walk_linear_rip(&r->vs);
 
 	if (insn_fetch(r->c->cpu, &r->vs, &insn, &fault) ||
 	    memcmp(insn.bytes + insn.prefixes, vmcall, sizeof(vmcall)))
@@ -198,7 +198,7 @@ static void guest_iret(struct run *r)
 	struct vs_data *data = state_data(r->vs.st);
 
 	data->nmi_iret = 1;
-	data->iret_rip = insn_linear_rip(&r->vs);
+	data->iret_rip = walk_linear_rip(&r->vs);
 }
 
 static void (*const handlers[MK_EXIT_COUNT])(struct run *r) = {

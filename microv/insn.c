@@ -53,17 +53,10 @@ int insn_prefixes(struct insn *insn, int long_mode, int big)
 	return -1;
 }
 
-uint64_t insn_linear_rip(struct vs *vs)
-{
-	if (walk_long_mode(vs))
-		return vs->st->rip;
-	return (uint32_t)(vs->st->seg[MK_CS].base + vs->st->rip);
-}
-
 /* A page at a time: what is behind the instruction needn't be there. */
 static int fetch_bytes(unsigned int cpu, struct vs *vs, struct insn *insn, struct fault *fault)
 {
-	uint64_t gla = insn_linear_rip(vs);
+	uint64_t gla = walk_linear_rip(vs);
 	unsigned int here = MV_PAGE_SIZE - gla % MV_PAGE_SIZE;
 	int err;
 
@@ -76,7 +69,7 @@ static int fetch_bytes(unsigned int cpu, struct vs *vs, struct insn *insn, struc
 
 static int fetch_rest(unsigned int cpu, struct vs *vs, struct insn *insn, struct fault *fault)
 {
-	uint64_t gla = insn_linear_rip(vs) + insn->count;
+	uint64_t gla = walk_linear_rip(vs) + insn->count;
 	unsigned int rest = INSN_MAX - insn->count;
 	int err = walk_copy(cpu, vs, gla, insn->bytes + insn->count, rest, WALK_EXEC, fault);
 
@@ -88,7 +81,7 @@ static int fetch_rest(unsigned int cpu, struct vs *vs, struct insn *insn, struct
 int insn_fetch(unsigned int cpu, struct vs *vs, struct insn *insn, struct fault *fault)
 {
 	int long_mode = walk_long_mode(vs);
-	int big = !!(vs->st->seg[MK_CS].attrib & MK_ATTR_DB);
+	int big = walk_big_code(vs);
 	int err = fetch_bytes(cpu, vs, insn, fault);
 
 	if (err)

@@ -19,9 +19,6 @@ struct insn {
 	uint8_t rep;
 };
 
-/* RIP with the base of CS, as far as the guest's mode has one. */
-uint64_t insn_linear_rip(struct vs *vs);
-
 /* The prefixes of insn->bytes. 0, or -1: nothing but prefixes. */
 int insn_prefixes(struct insn *insn, int long_mode, int big);
 

@@ -47,7 +47,7 @@ static void wait_for(struct run *r, enum io_pending io, uint32_t reps, uint64_t 
 	data->io = io;
 	data->io_reps = reps;
 	data->io_size = r->vs.st->exit.io.size;
-	data->io_rip = insn_linear_rip(&r->vs);
+	data->io_rip = walk_linear_rip(&r->vs);
 	data->io_next = next;
 }
 
@@ -161,6 +161,7 @@ static int linearize(struct run *r, uint8_t index, uint64_t ea, unsigned int len
 	int long_mode = walk_long_mode(&r->vs);
 	const struct mk_seg *seg = &st->seg[index];
 
+	state_fetch(r->vs.id, st, MK_G_CR | MK_G_SEG);
 	*fault = (struct fault){ .vector = index == MK_SS ? VEC_SS : VEC_GP };
 	if (long_mode) {
 		*gla = ea + (index >= MK_FS ? seg->base : 0);
@@ -354,7 +355,7 @@ void io_complete(struct run *r, const uint8_t *in)
 	uint8_t io = data->io;
 
 	data->io = IO_NONE;
-	if (io == IO_NONE || insn_linear_rip(&r->vs) != data->io_rip)
+	if (io == IO_NONE || walk_linear_rip(&r->vs) != data->io_rip)
 		return;
 	if (io == IO_IN)
 		in_complete(r, in);

@@ -130,7 +130,10 @@ static int64_t map_need(unsigned int vmid, const struct mv_mdl_entry_t *e, uint6
 
 static int64_t map_apply(unsigned int vmid, const struct mv_mdl_entry_t *e)
 {
-	return mk_space_map(vmid, e->dst, e->src, e->bytes, e->flags);
+	int64_t err = mk_space_map(vmid, e->dst, e->src, e->bytes, e->flags);
+
+	__atomic_fetch_add(&vms[vmid].maps, 1, __ATOMIC_RELEASE);
+	return err;
 }
 
 static int64_t unmap_need(unsigned int vmid, const struct mv_mdl_entry_t *e, uint64_t after)

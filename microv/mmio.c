@@ -341,7 +341,7 @@ uint32_t mmio_wanted(const struct vs *vs)
 void mmio_complete(struct run *r, const uint8_t *in, uint64_t in_bytes)
 {
 	struct mmio_state *m = mmio_state(&r->vs);
-	int waits = m->waits && in_bytes && insn_linear_rip(&r->vs) == m->pending.rip;
+	int waits = m->waits && in_bytes && walk_linear_rip(&r->vs) == m->pending.rip;
 	struct emu e;
 
 	m->waits = 0;

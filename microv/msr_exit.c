@@ -28,7 +28,7 @@ static void leave_msr(struct run *r, int write, uint64_t why)
 	page->msr.val = write ? value_of(st) : 0;
 	page->flags = (write ? MV_EXIT_MSR_WRITE : MV_EXIT_MSR_READ) | why;
 	data->msr = write ? MSR_WRITE : MSR_READ;
-	data->msr_rip = insn_linear_rip(&r->vs);
+	data->msr_rip = walk_linear_rip(&r->vs);
 	run_leave(r, mv_exit_reason_t_msr);
 }
 
@@ -82,7 +82,7 @@ void msr_complete(struct run *r, const uint8_t *in)
 	uint64_t value;
 
 	data->msr = MSR_NONE;
-	if (msr == MSR_NONE || insn_linear_rip(&r->vs) != data->msr_rip)
+	if (msr == MSR_NONE || walk_linear_rip(&r->vs) != data->msr_rip)
 		return;
 	if (flags_of(r) & MV_RUN_FLAG_MSR_EXECUTE) {
 		execute(r, msr == MSR_WRITE);

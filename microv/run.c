@@ -11,15 +11,14 @@
 #define DR6_BS (1ULL << 14)
 #define FAILED_ENTRY 0xFFFFFFFFULL /* as if the CPU had refused it */
 
-/* The part of mv_run_t in front of the bytes, copied. */
+/* What mv_run_t tells, copied. */
 struct input {
-	struct mv_rdl_entry_t reg[MV_RUN_MAX_REGS];
-	struct mv_rdl_entry_t msr[MV_RUN_MAX_MSRS];
 	uint64_t flags;
 	uint64_t in_bytes;
-	uint8_t in[MV_EXIT_IO_MAX_BYTES];
+	struct mv_rdl_entry_t reg[MV_RUN_MAX_REGS]; /* not with MV_RUN_FLAG_NO_LISTS */
+	struct mv_rdl_entry_t msr[MV_RUN_MAX_MSRS];
+	uint8_t in[MV_EXIT_IO_MAX_BYTES]; /* in_bytes of them */
 };
-MV_ABI_ASSERT(offsetof(struct input, in) == offsetof(struct mv_run_t, in));
 
 void run_leave(struct run *r, enum mv_exit_reason_t reason)
 {
@@ -64,6 +63,7 @@ mv_status_t run_crashed(struct call *c)
 {
 	struct run r = { .c = c };
 
+	memset((char *)mk_shared() + MV_EXIT_STATE_OFFSET, 0, sizeof(struct mv_exit_state_t));
 	run_leave_hlt(&r, mv_hlt_t_microv_crash);
 	return r.status;
 }
@@ -136,17 +136,6 @@ static int input_fits(struct run *r, uint64_t bytes, uint64_t flags)
 	return bytes == io_wanted(&r->vs) + msr_wanted(&r->vs, flags);
 }
 
-static mv_status_t read_input(struct run *r, struct input *input)
-{
-	const struct mv_run_t *page = mk_shared();
-
-	copy_once(input, page, offsetof(struct input, in));
-	if (input->flags & ~MV_RUN_FLAGS_ALL || !input_fits(r, input->in_bytes, input->flags))
-		return MV_STATUS_FAILURE_UNKNOWN;
-	copy_once(input->in, page->in, input->in_bytes);
-	return MV_STATUS_SUCCESS;
-}
-
 /* Checks, or writes, the entries of mv_run_t; register or MSR 0 is no entry. */
 static int entries(struct run *r, const struct reg_ops *ops, const struct mv_rdl_entry_t *e,
 		   unsigned int count, int write)
@@ -162,6 +151,26 @@ static int entries(struct run *r, const struct reg_ops *ops, const struct mv_rdl
 	return 0;
 }
 
+/* Copies mv_run_t, as far as it is to be used, and checks it. */
+static mv_status_t read_input(struct run *r, struct input *input)
+{
+	const struct mv_run_t *page = mk_shared();
+
+	input->flags = __atomic_load_n(&page->flags, __ATOMIC_RELAXED);
+	input->in_bytes = __atomic_load_n(&page->in_bytes, __ATOMIC_RELAXED);
+	if (input->flags & ~MV_RUN_FLAGS_ALL || !input_fits(r, input->in_bytes, input->flags))
+		return MV_STATUS_FAILURE_UNKNOWN;
+	copy_once(input->in, page->in, input->in_bytes);
+	if (input->flags & MV_RUN_FLAG_NO_LISTS)
+		return MV_STATUS_SUCCESS;
+	copy_once(input->reg, page->reg, sizeof(input->reg));
+	copy_once(input->msr, page->msr, sizeof(input->msr));
+	if (entries(r, &reg_ops, input->reg, MV_RUN_MAX_REGS, 0) ||
+	    entries(r, &msr_ops, input->msr, MV_RUN_MAX_MSRS, 0))
+		return MV_STATUS_FAILURE_UNKNOWN;
+	return MV_STATUS_SUCCESS;
+}
+
 /* All of mv_run_t is checked before any of it is done. */
 static mv_status_t begin(struct run *r)
 {
@@ -170,11 +179,10 @@ static mv_status_t begin(struct run *r)
 
 	if (status != MV_STATUS_SUCCESS)
 		return status;
-	if (entries(r, &reg_ops, input.reg, MV_RUN_MAX_REGS, 0) ||
-	    entries(r, &msr_ops, input.msr, MV_RUN_MAX_MSRS, 0))
-		return MV_STATUS_FAILURE_UNKNOWN;
-	entries(r, &reg_ops, input.reg, MV_RUN_MAX_REGS, 1);
-	entries(r, &msr_ops, input.msr, MV_RUN_MAX_MSRS, 1);
+	if (!(input.flags & MV_RUN_FLAG_NO_LISTS)) {
+		entries(r, &reg_ops, input.reg, MV_RUN_MAX_REGS, 1);
+		entries(r, &msr_ops, input.msr, MV_RUN_MAX_MSRS, 1);
+	}
 
 	state_data(r->vs.st)->run_flags = input.flags;
 	r->window = !!(input.flags & MV_RUN_FLAG_WINDOW);
@@ -197,7 +205,8 @@ static void enter(struct run *r)
 	kvmclock_enter(&r->vs);
 	err = mk_vs_run(r->vs.id);
 
-	cpus[r->c->cpu].window = 0; /* may have been closed on the way */
+	if (err || !r->vs.st->exit.window)
+		cpus[r->c->cpu].window = 0; /* closed on the way */
 	if (!err) {
 		guest_exit(r);
 	} else if (err == -MK_EBUSY) {

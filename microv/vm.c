@@ -21,6 +21,11 @@ int vm_any(void)
 	return 0;
 }
 
+uint32_t vm_maps(unsigned int vmid)
+{
+	return __atomic_load_n(&vms[vmid].maps, __ATOMIC_ACQUIRE);
+}
+
 void vm_break_locks(unsigned int cpu)
 {
 	for (unsigned int id = 1; id < MV_MAX_VMS; id++)

@@ -52,6 +52,7 @@ struct vm {
 	uint8_t state; /* enum vm_state */
 	uint64_t vps[MV_MAX_VPS_PER_VM / 64];
 	uint16_t vs[MV_MAX_VPS_PER_VM]; /* VS_*, by the index of the VP */
+	uint32_t maps; /* how often something was mapped */
 	struct vm_pending pending;
 	struct vm_clock clock;
 	struct vm_tsc tsc;
@@ -73,6 +74,9 @@ int vm_any(void);
  * FAILURE_BUSY when it is being destroyed (unless `dying`); with SUCCESS, drop vm->lock.
  */
 mv_status_t vm_take(struct call *c, struct vm **vm, int dying);
+
+/* How often something was mapped into a VM: a window that is older may lack it. */
+uint32_t vm_maps(unsigned int vmid);
 
 /* Breaks the locks that a CPU holds whose MicroV faulted. */
 void vm_break_locks(unsigned int cpu);

@@ -41,13 +41,17 @@ struct walker {
 	uint64_t rights; /* PTE_W, PTE_U of all levels so far; PTE_NX if any has it */
 };
 
+/* What was mapped since it was opened may not be there. */
 static int guest_open(unsigned int cpu, unsigned int vmid)
 {
-	if (cpus[cpu].window == vmid)
+	const uint32_t maps = vm_maps(vmid);
+
+	if (cpus[cpu].window == vmid && cpus[cpu].window_maps == maps)
 		return 0;
 	if (mk_window_open(vmid) < 0)
 		return -MK_EFAULT;
 	cpus[cpu].window = vmid;
+	cpus[cpu].window_maps = maps;
 	return 0;
 }
 
@@ -102,16 +106,45 @@ int walk_canonical(struct vs *vs, uint64_t gla)
 	return (uint64_t)((int64_t)(gla << shift) >> shift) == gla;
 }
 
+/* Nobody has touched the segments since the last exit, whose record tells enough of them. */
+static int as_exited(const struct mk_state *st)
+{
+	return !((st->valid | st->dirty) & MK_G_SEG) && !(st->dirty & MK_G_CR);
+}
+
 int walk_long_mode(struct vs *vs)
 {
-	state_fetch(vs->id, vs->st, MK_G_CR | MK_G_SEG);
-	return vs->st->efer & EFER_LMA && vs->st->seg[MK_CS].attrib & MK_ATTR_L;
+	struct mk_state *st = vs->st;
+
+	if (as_exited(st))
+		return st->exit.long_mode;
+	state_fetch(vs->id, st, MK_G_CR | MK_G_SEG);
+	return st->efer & EFER_LMA && st->seg[MK_CS].attrib & MK_ATTR_L;
 }
 
 unsigned int walk_cpl(struct vs *vs)
 {
+	if (as_exited(vs->st))
+		return vs->st->exit.cpl;
 	state_fetch(vs->id, vs->st, MK_G_SEG);
 	return (vs->st->seg[MK_SS].attrib & MK_ATTR_DPL) >> 5;
+}
+
+int walk_big_code(struct vs *vs)
+{
+	if (as_exited(vs->st))
+		return vs->st->exit.big;
+	state_fetch(vs->id, vs->st, MK_G_SEG);
+	return !!(vs->st->seg[MK_CS].attrib & MK_ATTR_DB);
+}
+
+uint64_t walk_linear_rip(struct vs *vs)
+{
+	struct mk_state *st = vs->st;
+
+	if (walk_long_mode(vs))
+		return st->rip;
+	return (uint32_t)((as_exited(st) ? st->exit.cs_base : st->seg[MK_CS].base) + st->rip);
 }
 
 static unsigned int level_shift(const struct mode *mode, int level)
@@ -267,7 +300,7 @@ int walk(unsigned int cpu, struct vs *vs, uint64_t gla, unsigned int access, str
 {
 	struct walker w = { .cpu = cpu, .vs = vs, .gla = gla, .access = access };
 
-	state_fetch(vs->id, vs->st, MK_G_CR | MK_G_SEG);
+	state_fetch(vs->id, vs->st, MK_G_CR);
 	w.rights = PTE_W | PTE_U;
 	w.mode = paging_mode(vs->st);
 	if (!(vs->st->efer & EFER_LMA)) {

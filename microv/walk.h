@@ -32,6 +32,12 @@ int walk_long_mode(struct vs *vs);
 /* The CPL of the guest. */
 unsigned int walk_cpl(struct vs *vs);
 
+/* Has CS its D bit? */
+int walk_big_code(struct vs *vs);
+
+/* The linear address of the instruction at RIP. */
+uint64_t walk_linear_rip(struct vs *vs);
+
 /* Translates one address. 0; or 1 and the fault. */
 int walk(unsigned int cpu, struct vs *vs, uint64_t gla, unsigned int access, struct mapping *map,
 	 struct fault *fault);

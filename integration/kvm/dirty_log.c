@@ -393,6 +393,7 @@ static void race_start(struct race *r, uint32_t flags)
 	}
 	for (unsigned int i = 0; i < WRITERS; i++)
 		REQUIRE(pthread_create(&r->thread[i], NULL, write_on, &r->vcpu[i]) == 0);
+	usleep(100000); /* else all may be over before they are under way */
 }
 
 static void race_stop(struct race *r)
@@ -430,7 +431,6 @@ static void migrate(bool by_hand)
 	race_start(&r, 0);
 	if (by_hand)
 		CHECK_OK(enable(&r.vm, KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE));
-	usleep(100000);
 	CHECK_OK(set_slot(&r.vm, 1, LOG, RAM, RACE_PAGES, r.mem));
 	/* All of it once, after the log has begun. */
 	memcpy(copy, r.mem, RACE_PAGES * KT_PAGE);

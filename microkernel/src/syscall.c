@@ -33,7 +33,7 @@ static s64 sys_log(struct cpu *cpu, u64 va, u64 bytes)
 }
 
 /* The second result is the position that was read from. */
-static struct result sys_log_read(struct cpu *cpu, u64 position, u64 va, u64 bytes)
+static __attribute__((noinline)) struct result sys_log_read(struct cpu *cpu, u64 position, u64 va, u64 bytes)
 {
 	char text[LOG_MAX];
 	size_t n;
@@ -44,11 +44,9 @@ static struct result sys_log_read(struct cpu *cpu, u64 position, u64 va, u64 byt
 	return (struct result){ rc ? rc : (s64)n, position - n };
 }
 
-static s64 dispatch(struct cpu *cpu, u64 nr, u64 a0, u64 a1, u64 a2, u64 a3, u64 a4)
+static __attribute__((noinline)) s64 dispatch(struct cpu *cpu, u64 nr, u64 a0, u64 a1, u64 a2, u64 a3, u64 a4)
 {
 	switch (nr) {
-	case MK_SYS_VS_RUN:
-		return vs_run(cpu, a0);
 	case MK_SYS_VS_CREATE:
 		return vs_create(a0, a1);
 	case MK_SYS_VS_DESTROY:
@@ -96,6 +94,8 @@ struct result syscall_dispatch(u64 nr, u64 a0, u64 a1, u64 a2, u64 a3, u64 a4)
 {
 	struct cpu *cpu = cpu_this();
 
+	if (nr == MK_SYS_VS_RUN)
+		return (struct result){ vs_run(cpu, a0), 0 };
 	if (nr == MK_SYS_LOG_READ)
 		return sys_log_read(cpu, a0, a1, a2);
 	return (struct result){ dispatch(cpu, nr, a0, a1, a2, a3, a4), 0 };

@@ -228,8 +228,8 @@ static s64 claim(struct cpu *cpu, u64 id, struct vs **vs)
 		return -ENOENT;
 	if (__atomic_exchange_n(&(*vs)->busy, 1, __ATOMIC_ACQUIRE))
 		return -EBUSY;
-	holder = fpu_holder(*vs);
-	if (!holder || holder == cpu)
+	holder = (*vs)->cpu == cpu->id ? NULL : fpu_holder(*vs);
+	if (!holder)
 		return 0;
 	unclaim(*vs);
 	return -EBUSY;

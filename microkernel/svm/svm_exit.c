@@ -115,14 +115,19 @@ void svm_decode(const struct cpu *cpu, const struct vs *vs, struct mk_exit *exit
 {
 	const struct vmcb *v = vmcb_of(vs);
 
-	*exit = (struct mk_exit){
-		.reason = reason(v->exit_code),
-		.cpl = v->ss.attrib >> 5 & 3,
-		.long_mode = v->efer & EFER_LMA && v->cs.attrib & (MK_ATTR_L >> 4),
-		.write = v->exit_code == SVM_EXIT_MSR && (v->exit_info1 & 1),
-		.interrupted = interrupted(v->exit_int_info),
-		.raw = { v->exit_code, v->exit_info1, v->exit_info2 },
-	};
+	memset(&exit->io, 0, offsetof(struct mk_exit, interrupted) - offsetof(struct mk_exit, io));
+	exit->reason = reason(v->exit_code);
+	exit->len = 0;
+	exit->cpl = v->ss.attrib >> 5 & 3;
+	exit->long_mode = v->efer & EFER_LMA && v->cs.attrib & (MK_ATTR_L >> 4);
+	exit->write = v->exit_code == SVM_EXIT_MSR && (v->exit_info1 & 1);
+	exit->big = !!(v->cs.attrib & (MK_ATTR_DB >> 4));
+	exit->window = cpu->window == vs->space;
+	exit->interrupted = interrupted(v->exit_int_info);
+	exit->raw[0] = v->exit_code;
+	exit->raw[1] = v->exit_info1;
+	exit->raw[2] = v->exit_info2;
+	exit->cs_base = v->cs.base;
 	if (cpu->features & CPU_NRIPS && v->next_rip > v->rip && v->next_rip - v->rip <= 15)
 		exit->len = v->next_rip - v->rip;
 	if (exit->reason == MK_EXIT_IO)

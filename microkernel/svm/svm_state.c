@@ -176,18 +176,14 @@ void svm_collect(struct vs *vs)
 	s->gpr[MK_RSP] = v->rsp;
 	s->rip = v->rip;
 	s->rflags = v->rflags;
-	s->cr8 = v->v_intr & V_TPR_MASK;
-	s->shadow = v->int_state & INT_STATE_SHADOW;
-	s->valid = MK_G_GPR | MK_G_TSC;
-}
-
-static void fetch_cr(const struct vs *vs, struct mk_state *s, const struct vmcb *v)
-{
 	s->cr0 = v->cr0 | vs->cr0_hidden;
 	s->cr2 = v->cr2;
 	s->cr3 = v->cr3;
 	s->cr4 = v->cr4;
+	s->cr8 = v->v_intr & V_TPR_MASK;
 	s->efer = v->efer & ~EFER_SVME;
+	s->shadow = v->int_state & INT_STATE_SHADOW;
+	s->valid = MK_G_GPR | MK_G_CR | MK_G_TSC;
 }
 
 void backend_fetch(struct vs *vs, u32 groups)
@@ -196,8 +192,6 @@ void backend_fetch(struct vs *vs, u32 groups)
 	struct mk_state *s = vs->state;
 	const struct cpu *cpu = cpu_this();
 
-	if (groups & MK_G_CR)
-		fetch_cr(vs, s, v);
 	if (groups & MK_G_SEG) {
 		SEGS(FETCH_SEG)
 	}

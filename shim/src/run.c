@@ -83,18 +83,20 @@ static uint64_t vm_flags(const struct shim_vm *vm)
 static void run_fill(const struct shim_vcpu *vcpu, struct mv_run_t *run, uint64_t cr8,
 		     uint64_t flags)
 {
-	memset(run, 0, offsetof(struct mv_run_t, in));
-	/* Zero also when the hypervisor gave the vCPU up and has no state to tell. */
-	memset((char *)run + MV_EXIT_STATE_OFFSET, 0, sizeof(struct mv_exit_state_t));
-	run->flags = flags | vcpu->io.flags | vcpu->run_flags | vm_flags(vcpu->vm);
-	if (cr8 != vcpu->cr8)
+	const uint64_t lists = cr8 != vcpu->cr8 ? 0 : MV_RUN_FLAG_NO_LISTS;
+
+	run->flags = flags | lists | vcpu->io.flags | vcpu->run_flags | vm_flags(vcpu->vm);
+	if (!lists) {
+		memset(run, 0, offsetof(struct mv_run_t, flags));
 		run->reg[0] = (struct mv_rdl_entry_t){ mv_reg_t_cr8, cr8 };
+	}
 	run->in_bytes = vcpu->io.in_bytes;
 	if (vcpu->io.msr && LOAD(vcpu->run->msr.error)) {
 		run->flags |= MV_RUN_FLAG_MSR_FAULT;
 		run->in_bytes = 0;
 	}
-	memcpy(run->in, io_data(vcpu), run->in_bytes);
+	if (run->in_bytes)
+		memcpy(run->in, io_data(vcpu), run->in_bytes);
 }
 
 static bool io_copy(const struct shim_vcpu *vcpu, const struct mv_exit_io_t *io,
@@ -137,6 +139,7 @@ static void msr_copy(const struct mv_exit_msr_t *msr, struct vcpu_exit *exit)
 
 static void exit_copy(const struct shim_vcpu *vcpu, const void *page, struct vcpu_exit *exit)
 {
+	memset(exit->unknown, 0, sizeof(exit->unknown));
 	if (exit->status == MV_STATUS_EXIT_FAILURE) {
 		exit->failure = ((const struct mv_exit_failure_t *)page)->hardware_reason;
 	} else if (exit->status == MV_STATUS_EXIT_UNKNOWN) {
@@ -151,6 +154,8 @@ static void exit_copy(const struct shim_vcpu *vcpu, const void *page, struct vcp
 		exit->reason = mv_exit_reason_t_unknown;
 		memset(exit->unknown, 0, sizeof(exit->unknown));
 	}
+	memcpy(&exit->state, (const char *)page + MV_EXIT_STATE_OFFSET,
+	       offsetof(struct mv_exit_state_t, reserved));
 }
 
 /*
@@ -179,7 +184,6 @@ static int enter(struct shim_vcpu *vcpu, uint64_t cr8, uint64_t flags, struct vc
 	if (exit->status == MV_STATUS_SUCCESS || exit->status == MV_STATUS_EXIT_FAILURE ||
 	    exit->status == MV_STATUS_EXIT_UNKNOWN) {
 		exit_copy(vcpu, page, exit);
-		memcpy(&exit->state, (char *)page + MV_EXIT_STATE_OFFSET, sizeof(exit->state));
 		exit->ran = true;
 		if (guest && exit->status == MV_STATUS_SUCCESS &&
 		    (exit->reason == mv_exit_reason_t_interrupt ||
@@ -547,7 +551,7 @@ static int run(struct shim_vcpu *vcpu, uint64_t valid, struct vcpu_exit *exit)
 
 	if ((valid | dirty) & ~(uint64_t)KVM_SYNC_X86_VALID_FIELDS)
 		return -EINVAL;
-	ret = sync_from_run(vcpu, dirty);
+	ret = dirty ? sync_from_run(vcpu, dirty) : 0;
 	if (ret)
 		return ret;
 	if (cr8 > CR8_MAX)
@@ -560,12 +564,14 @@ static int run(struct shim_vcpu *vcpu, uint64_t valid, struct vcpu_exit *exit)
 int shim_vcpu_run(struct shim_vcpu *vcpu)
 {
 	const uint64_t valid = LOAD(vcpu->run->kvm_valid_regs);
-	struct vcpu_exit exit = { 0 };
+	struct vcpu_exit exit;
 	int ret;
 
+	exit.ran = false;
 	vcpu->run->flags = 0;
 	ret = run(vcpu, valid, &exit);
-	sync_to_run(vcpu, valid);
+	if (valid)
+		sync_to_run(vcpu, valid);
 	run_save(vcpu, &exit);
 	return ret;
 }

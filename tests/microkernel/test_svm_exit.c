@@ -101,8 +101,13 @@ static void nothing_is_left_of_the_last_exit(void **state)
 	static const struct mk_exit hlt = { .reason = MK_EXIT_HLT, .raw = { SVM_EXIT_HLT } };
 
 	(void)state;
+	cpu.window = (struct space *)&cpu;
 	decode(SVM_EXIT_HLT, 0, 0);
 	assert_memory_equal(&e, &hlt, sizeof(e));
+	vs.space = cpu.window;
+	decode(SVM_EXIT_HLT, 0, 0);
+	assert_int_equal(e.window, 1);
+	vs.space = cpu.window = NULL;
 }
 
 static void mode_and_cpl(void **state)
@@ -110,13 +115,17 @@ static void mode_and_cpl(void **state)
 	(void)state;
 	v.ss.attrib = 0xF3;
 	v.cs.attrib = 0x29B;
+	v.cs.base = 0x12340;
 	v.efer = EFER_LMA;
 	decode(SVM_EXIT_VMMCALL, 0, 0);
 	assert_int_equal(e.cpl, 3);
 	assert_int_equal(e.long_mode, 1);
+	assert_int_equal(e.big, 0);
+	assert_int_equal(e.cs_base, 0x12340);
 	v.ss.attrib = 0x93;
 	v.cs.attrib = 0xC9B; /* compatibility mode */
 	decode(SVM_EXIT_VMMCALL, 0, 0);
+	assert_int_equal(e.big, 1);
 	assert_int_equal(e.cpl, 0);
 	assert_int_equal(e.long_mode, 0);
 	v.cs.attrib = 0x29B; /* the bit means nothing outside of long mode */

@@ -143,6 +143,21 @@ static void forget_groups(struct mk_state *st)
 	st->dirty = 0;
 }
 
+/* What every exit brings of the groups, or tells of them in its record. */
+static void bring(unsigned int vsid)
+{
+	struct mk_state *st = mk_state(vsid);
+	const struct mk_state *hw = vss[vsid].hw;
+
+	copy_groups(st, hw, MK_G_CR);
+	st->valid |= MK_G_CR;
+	st->exit.cpl = (hw->seg[MK_SS].attrib & MK_ATTR_DPL) >> 5;
+	st->exit.long_mode = hw->efer & EFER_LMA && hw->seg[MK_CS].attrib & MK_ATTR_L;
+	st->exit.big = !!(hw->seg[MK_CS].attrib & MK_ATTR_DB);
+	st->exit.cs_base = hw->seg[MK_CS].base;
+	st->exit.window = fake.window == (int)vss[vsid].space;
+}
+
 static int64_t vs_run(unsigned int vsid)
 {
 	struct mk_state *st = mk_state(vsid);
@@ -157,16 +172,16 @@ static int64_t vs_run(unsigned int vsid)
 	copy_groups(vss[vsid].hw, st, st->dirty);
 	vss[vsid].hw->inject = st->inject;
 	forget_groups(st);
-	st->cr8 = vss[vsid].hw->cr8; /* every exit brings it */
 	st->inject = (struct mk_event){ 0 };
 	if (fake.on_run)
 		fake.on_run(st);
 	if (fake.make_exit) {
 		fake.make_exit(&st->exit);
-		return 0;
+	} else {
+		assert_true(fake.exit_next < fake.exit_count);
+		st->exit = fake.exits[fake.exit_next++];
 	}
-	assert_true(fake.exit_next < fake.exit_count);
-	st->exit = fake.exits[fake.exit_next++];
+	bring(vsid);
 	return 0;
 }
 

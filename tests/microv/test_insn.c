@@ -72,14 +72,14 @@ static int setup(void **state)
 static void linear_rip(void **state)
 {
 	(void)state;
-	assert_int_equal(insn_linear_rip(&vs), 0xFFFFFFF0);
+	assert_int_equal(walk_linear_rip(&vs), 0xFFFFFFF0);
 	vs.st->seg[MK_CS].base = 0xFFFFFFFF;
 	vs.st->rip = 2;
-	assert_int_equal(insn_linear_rip(&vs), 1);
+	assert_int_equal(walk_linear_rip(&vs), 1);
 	fake_mode_64(vs.id);
 	vs.st->seg[MK_CS].base = 0x1000;
 	vs.st->rip = 0xFFFFFFFF80000000;
-	assert_int_equal(insn_linear_rip(&vs), 0xFFFFFFFF80000000);
+	assert_int_equal(walk_linear_rip(&vs), 0xFFFFFFFF80000000);
 }
 
 static void fetch_in_real_mode(void **state)

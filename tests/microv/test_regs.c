@@ -82,7 +82,7 @@ static void every_register(void **state)
 
 	fake_exit(&(struct mk_exit){ .reason = MK_EXIT_INTR });
 	assert_int_equal(fake_run(id), SUCCESS);
-	assert_int_equal(mk_state(id)->valid, MK_G_GPR);
+	assert_int_equal(mk_state(id)->valid, MK_G_GPR | MK_G_CR);
 	for (uint64_t reg = 0; reg <= MV_REG_MAX; reg++)
 		if (value_for(reg))
 			assert_int_equal(get(reg), value_for(reg));

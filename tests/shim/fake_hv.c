@@ -365,6 +365,9 @@ static mv_status_t run(struct mv_regs *regs)
 
 	memcpy(&in, page_in(), sizeof(in));
 	assert_true(in.flags & MV_RUN_FLAG_COMPLETE_ONLY || os.irqs_off);
+	if (in.flags & MV_RUN_FLAG_NO_LISTS) /* whatever is there means nothing */
+		memset(&in, 0, offsetof(struct mv_run_t, flags));
+	in.flags &= ~MV_RUN_FLAG_NO_LISTS;
 	for (i = 0; i < MV_RUN_MAX_REGS; i++) {
 		if (in.reg[i].reg)
 			*reg(in.reg[i].reg) = in.reg[i].val;
