@@ -137,7 +137,9 @@ static void gen_state(void)
 		GEN_FIELD(mk_state, window,
 			  "MK_WINDOW_INTR 1: MK_EXIT_WINDOW when the VS can take an interrupt; "
 			  "MK_WINDOW_IRET 2: MK_EXIT_IRET before IRET"),
-		GEN_FIELD(mk_state, reserved0, "0"), GEN_FIELD(mk_state, reserved1, "0"),
+		GEN_FIELD(mk_state, reserved0, "0"),
+		GEN_FIELD(mk_state, entries,
+			  "world switches into the VS so far; counted by ring 0"),
 		GEN_FIELD(mk_state, cr0, "CR0"), GEN_FIELD(mk_state, cr2, "CR2"),
 		GEN_FIELD(mk_state, cr3, "CR3"), GEN_FIELD(mk_state, cr4, "CR4"),
 		GEN_FIELD(mk_state, cr8, "CR8"), GEN_FIELD(mk_state, efer, "EFER, without SVME"),
@@ -153,9 +155,11 @@ static void gen_state(void)
 		GEN_FIELD(mk_state, sysenter_cs, "MSR"), GEN_FIELD(mk_state, sysenter_esp, "MSR"),
 		GEN_FIELD(mk_state, sysenter_eip, "MSR"), GEN_FIELD(mk_state, pat, "MSR"),
 		GEN_FIELD(mk_state, tsc_aux, "MSR; 32 bits count"),
-		GEN_FIELD(mk_state, reserved2, "0"),
+		GEN_FIELD(mk_state, reserved1, "0"),
+		GEN_FIELD(mk_state, switches,
+			  "of a root VS: world switches into any VS on its CPU; counted by ring 0"),
 		GEN_FIELD(mk_state, exit, "mk_exit, written by vs_run"),
-		GEN_FIELD(mk_state, reserved3, "0"),
+		GEN_FIELD(mk_state, reserved2, "0"),
 		GEN_FIELD(mk_state, microv, "MicroV's own; ring 0 never looks at it"));
 }
 

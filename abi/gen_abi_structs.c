@@ -218,6 +218,25 @@ static void gen_events(void)
 		   GEN_FIELD(mv_events_t, reserved, "ignored"));
 }
 
+static void gen_stats(void)
+{
+	GEN_STRUCT(mv_stats_t, "Ours. Counters of a VS since it was made.",
+		   GEN_FIELD(mv_stats_t, entries, "world switches into the VS"),
+		   GEN_FIELD(mv_stats_t, switches,
+			     "of a VS of the root VM: world switches into any VS on its PP"),
+		   GEN_FIELD(mv_stats_t, age, "ticks of the TSC since it was made"),
+		   GEN_FIELD(mv_stats_t, run_ticks, "of these in mv_vs_op_run"),
+		   GEN_FIELD(mv_stats_t, guest_ticks,
+			     "of these in the guest, with the world switches"),
+		   GEN_FIELD(mv_stats_t, interrupts, "external interrupts delivered"),
+		   GEN_FIELD(mv_stats_t, nmis, "NMIs delivered"),
+		   GEN_FIELD(mv_stats_t, exceptions, "exceptions delivered by MicroV"),
+		   GEN_FIELD(mv_stats_t, emulated, "instructions that MicroV emulated"),
+		   GEN_FIELD(mv_stats_t, reserved0, "0"),
+		   GEN_FIELD(mv_stats_t, exits, "by reason, as mk_exit has them"),
+		   GEN_FIELD(mv_stats_t, reserved1, "not written"));
+}
+
 static void gen_fpu(void)
 {
 	GEN_STRUCT(mv_xsave_t,
@@ -250,6 +269,7 @@ void gen_structs(void)
 	gen_mdl();
 	gen_cdl();
 	gen_events();
+	gen_stats();
 	gen_fpu();
 	gen_run();
 	gen_exits();

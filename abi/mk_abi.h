@@ -246,7 +246,7 @@ struct mk_state {
 	mv_u8 shadow;	  /* bit 0: interrupt shadow (STI, MOV SS); in and out */
 	mv_u8 window;	  /* MK_WINDOW_*: exits to ask for */
 	mv_u8 reserved0[6];
-	mv_u64 reserved1;
+	mv_u64 entries; /* world switches into the VS so far; counted by ring 0 */
 	mv_u64 cr0, cr2, cr3, cr4, cr8, efer;
 	mv_u64 xcr0;
 	mv_u64 tsc_offset;
@@ -257,15 +257,17 @@ struct mk_state {
 	mv_u64 sysenter_cs, sysenter_esp, sysenter_eip;
 	mv_u64 pat;
 	mv_u64 tsc_aux; /* 32 bits count */
-	mv_u64 reserved2[6];
+	mv_u64 reserved1[5];
+	mv_u64 switches; /* of a root VS: world switches into any VS on its CPU; by ring 0 */
 	struct mk_exit exit;
-	mv_u8 reserved3[0x800 - 0x298];
-	mv_u8 microv[0x800]; /* MicroV's own; ring 0 never looks at it */
+	mv_u8 reserved2[0x400 - 0x298];
+	mv_u8 microv[0xC00]; /* MicroV's own; ring 0 never looks at it */
 };
 MV_ABI_OFFSET(struct mk_state, rip, 0x80);
 MV_ABI_OFFSET(struct mk_state, cr0, 0xB0);
 MV_ABI_OFFSET(struct mk_state, exit, 0x240);
-MV_ABI_OFFSET(struct mk_state, microv, 0x800);
+MV_ABI_OFFSET(struct mk_state, entries, 0xA8);
+MV_ABI_OFFSET(struct mk_state, microv, 0x400);
 MV_ABI_SIZE(struct mk_state, 0x1000);
 
 #endif /* MK_ABI_H */

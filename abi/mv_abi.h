@@ -321,7 +321,10 @@ enum mv_op { MV_OPS(MV_OPS_ENUM) };
 	  "INVALID_INPUT_REG1: no such guest VS; FAILURE_BUSY", "Sets the VS's TSC.") \
 	X(VS, vs, 0x51, CLOCK_PAUSED, clock_paused, OURS, YES, "REG1 15:0: VSID", "",              \
 	  "INVALID_INPUT_REG1: no such guest VS; FAILURE_UNKNOWN: the VS doesn't use its kvmclock; FAILURE_BUSY", \
-	  "Tells the VS at its next entry, by its kvmclock, that it was stopped for a while.")
+	  "Tells the VS at its next entry, by its kvmclock, that it was stopped for a while.") \
+	X(VS, vs, 0x60, STATS_GET, stats_get, OURS, YES, "REG1 15:0: VSID or MV_SELF_ID", "shared page: mv_stats_t", \
+	  "INVALID_INPUT_REG1: no such VS; FAILURE_UNKNOWN: no shared page",                       \
+	  "Returns what was counted for a VS, of a guest or of the root VM, whether it runs or not.")
 
 #define MV_HYPERCALLS(X)                                                                           \
 	MV_HC_ID(X) MV_HC_HANDLE(X) MV_HC_DEBUG(X) MV_HC_PP(X) MV_HC_VM(X) MV_HC_VP(X) MV_HC_VS(X)
@@ -682,5 +685,35 @@ struct mv_exit_msr_t {
 	mv_u8 reserved[0xFE8];
 };
 MV_ABI_SIZE(struct mv_exit_msr_t, 0x1000);
+
+/* OURS: why a VS has left the CPU: X(number, name). */
+#define MV_STATS_EXITS(X)                                                                          \
+	X(0, none) X(1, hypercall) X(2, cpuid) X(3, hlt) X(4, io) X(5, msr) X(6, mem) X(7, intr)   \
+	X(8, nmi) X(9, shutdown) X(10, invalid) X(11, exception) X(12, virt) X(13, xsetbv)         \
+	X(14, rdpmc) X(15, invd) X(16, wbinvd) X(17, monitor) X(18, mwait) X(19, rsm) X(20, mce)   \
+	X(21, unknown) X(22, window) X(23, iret) X(24, cr)
+
+#define MV_STATS_EXITS_ENUM(nr, name) MV_STATS_EXIT_##name = nr,
+enum mv_stats_exit { MV_STATS_EXITS(MV_STATS_EXITS_ENUM) MV_STATS_EXIT_COUNT };
+#undef MV_STATS_EXITS_ENUM
+
+#define MV_STATS_MAX_EXITS 64U
+
+/* OURS: counters of a VS since it was made. Ticks are of the TSCs of the PPs. */
+struct mv_stats_t {
+	mv_u64 entries;	    /* world switches into the VS */
+	mv_u64 switches;    /* of a VS of the root VM: world switches into any VS on its PP */
+	mv_u64 age;	    /* ticks since it was made */
+	mv_u64 run_ticks;   /* of these in mv_vs_op_run */
+	mv_u64 guest_ticks; /* of these in the guest, with the world switches */
+	mv_u64 interrupts, nmis, exceptions; /* delivered */
+	mv_u64 emulated;    /* instructions */
+	mv_u64 reserved0[23];
+	mv_u64 exits[MV_STATS_MAX_EXITS]; /* by mv_stats_exit */
+	mv_u8 reserved1[0xD00];
+};
+MV_ABI_OFFSET(struct mv_stats_t, emulated, 0x40);
+MV_ABI_OFFSET(struct mv_stats_t, exits, 0x100);
+MV_ABI_SIZE(struct mv_stats_t, 0x1000);
 
 #endif /* MV_ABI_H */

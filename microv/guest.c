@@ -6,6 +6,7 @@
 #include "log.h"
 #include "msr.h"
 #include "run.h"
+#include "stats.h"
 #include "xcr.h"
 
 #define DR7_GD (1ULL << 13)
@@ -231,6 +232,7 @@ void guest_exit(struct run *r)
 {
 	unsigned int reason = r->vs.st->exit.reason;
 
+	stats_exit(r->vs.st);
 	event_exit(r);
 	if (reason < MK_EXIT_COUNT && handlers[reason])
 		handlers[reason](r);

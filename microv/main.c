@@ -4,6 +4,7 @@
 #include "hypercall.h"
 #include "log.h"
 #include "main.h"
+#include "stats.h"
 #include "vm.h"
 
 /* MicroV faulted on this CPU: let go of everything that it held, and answer root. */
@@ -26,6 +27,7 @@ void microv_start(unsigned int cpu, enum mk_start start)
 	if (!__atomic_exchange_n(&window_ready, 1, __ATOMIC_RELAXED))
 		mk_window_init();
 	cpus[cpu] = (struct cpu){ .online = 1 };
+	stats_start(mk_state(MK_ROOT_VS(cpu)));
 }
 
 void microv_main(unsigned int cpu, enum mk_start start)

@@ -227,6 +227,7 @@ static void emulated(struct run *r, const struct emu *e)
 	int steps = !!(r->vs.st->rflags & RFLAGS_TF);
 	int lowers_tpr = e->cr8 < r->vs.st->cr8;
 
+	state_data(r->vs.st)->stats.emulated++;
 	take_regs(r, e);
 	/* As in KVM, root looks whether an interrupt waits for that. */
 	if (lowers_tpr)

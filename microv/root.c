@@ -8,6 +8,7 @@
 #include "log.h"
 #include "msr.h"
 #include "state.h"
+#include "stats.h"
 
 static void skip(struct mk_state *st)
 {
@@ -111,6 +112,7 @@ void root_exit(unsigned int cpu)
 	struct mk_state *st = mk_state(MK_ROOT_VS(cpu));
 	unsigned int reason = st->exit.reason;
 
+	stats_exit(st);
 	cpus[cpu].window = 0; /* running root closed it */
 	if (reason < ARRAY_SIZE(handlers) && handlers[reason])
 		handlers[reason](cpu, st);

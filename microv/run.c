@@ -196,6 +196,8 @@ static mv_status_t begin(struct run *r)
 
 static void enter(struct run *r)
 {
+	struct vs_stats *stats = &state_data(r->vs.st)->stats;
+	uint64_t since;
 	int64_t err;
 
 	event_enter(r);
@@ -203,7 +205,10 @@ static void enter(struct run *r)
 		return;
 	tsc_enter(&r->vs);
 	kvmclock_enter(&r->vs);
+	stats->delivered[r->vs.st->inject.type]++;
+	since = rdtsc();
 	err = mk_vs_run(r->vs.id);
+	stats->guest_ticks += rdtsc() - since;
 
 	if (err || !r->vs.st->exit.window)
 		cpus[r->c->cpu].window = 0; /* closed on the way */
@@ -237,6 +242,7 @@ static void write_state(struct run *r)
 mv_status_t hc_vs_run(struct call *c)
 {
 	struct run r = { .c = c };
+	uint64_t since = rdtsc();
 	mv_status_t status = vs_take_to_run(c, &r.vs);
 
 	if (status != MV_STATUS_SUCCESS)
@@ -257,6 +263,7 @@ mv_status_t hc_vs_run(struct call *c)
 		status = r.status;
 		tsc_leave(&r.vs);
 		write_state(&r);
+		state_data(r.vs.st)->stats.run_ticks += rdtsc() - since;
 	}
 	vs_drop(c, &r.vs);
 	return status;

@@ -47,6 +47,7 @@ void state_reset(struct mk_state *st, int bsp)
 	st->xcr0 = 1;
 	st->tsc_offset = -rdtsc();
 	st->dirty = MK_G_ALL;
+	data->stats.born = rdtsc();
 	data->msrs.mcg_cap = MCE_BANKS;
 	data->msrs.misc_enable = MISC_ENABLE_RESET;
 	data->msrs.ucode_rev = UCODE_REV_RESET;
@@ -59,6 +60,8 @@ void state_init(unsigned int vsid, struct mk_state *st)
 	uint64_t cr0, pat, tsc_aux, xcr0, tsc_offset;
 	struct vs_msrs msrs;
 	struct vs_time time;
+	struct vs_stats stats;
+	uint64_t entries;
 	uint16_t cpuid_count;
 	uint8_t mp;
 
@@ -71,6 +74,8 @@ void state_init(unsigned int vsid, struct mk_state *st)
 	msrs = state_data(st)->msrs;
 	time = state_data(st)->time;
 	time.kvmclock = 0;
+	stats = state_data(st)->stats;
+	entries = st->entries;
 	cpuid_count = state_data(st)->cpuid_count;
 	mp = state_data(st)->mp;
 
@@ -82,6 +87,8 @@ void state_init(unsigned int vsid, struct mk_state *st)
 	st->tsc_offset = tsc_offset;
 	state_data(st)->msrs = msrs;
 	state_data(st)->time = time;
+	state_data(st)->stats = stats;
+	st->entries = entries;
 	state_data(st)->cpuid_count = cpuid_count;
 	state_data(st)->mp = mp;
 }

@@ -79,7 +79,16 @@ struct vs_time {
 /* An external interrupt that waits: for the guest to take it, or just for the next entry. */
 enum intr_pending { INTR_NONE = 0, INTR_QUEUED, INTR_NOW };
 
-/* MicroV's own data of a guest VS, in its state page. */
+/* What is counted for a VS, of root too (stats.c). Written by the CPU that runs it. */
+struct vs_stats {
+	uint64_t born; /* the TSC when it was made */
+	uint64_t run_ticks, guest_ticks;
+	uint64_t delivered[MK_EVENT_SOFT + 1]; /* by enum mk_event_type */
+	uint64_t emulated;
+	uint64_t exits[MK_EXIT_COUNT];
+};
+
+/* MicroV's own data of a VS, in its state page; of root only `stats`. */
 struct vs_data {
 	struct vs_msrs msrs;
 	uint64_t io_rip;  /* linear RIP of the pending instruction */
@@ -101,6 +110,7 @@ struct vs_data {
 	uint8_t nmi_iret;    /* the IRET at iret_rip is about to end that */
 	uint64_t iret_rip;   /* linear */
 	struct vs_time time;
+	struct vs_stats stats;
 	uint16_t cpuid_count; /* leaves in MicroV's own pages (cpuid.c) */
 	uint8_t mp;	      /* enum mv_mp_state_t */
 };

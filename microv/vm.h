@@ -4,7 +4,7 @@
  * its VS are the same number, MV_MAX_PPS + VMID * MV_MAX_VPS_PER_VM + index, so that an ID
  * tells its VM. The IDs of root's are the PPIDs.
  *
- * Locking: vm->lock guards the VPs, the creation of VSs and the memory map of one VM. A VS
+ * Locking: vm->lock guards the VPs, which VSs there are and the memory map of one VM. A VS
  * is used by whoever takes it (vs_take), without any lock.
  */
 #ifndef MICROV_VM_H

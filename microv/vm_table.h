@@ -42,4 +42,7 @@ int vp_exists(unsigned int id);
 int id_lookup_vp(const struct call *c, unsigned int *id);
 int id_lookup_vs(const struct call *c, unsigned int *id);
 
+/* Has this guest VS a state page? With its VM's lock held it stays so. (vs.c) */
+int vs_has_state(unsigned int id);
+
 #endif

@@ -76,6 +76,13 @@ void vs_drop(struct call *c, struct vs *vs)
 	__atomic_store_n(vs_slot(vs->id), VS_IDLE, __ATOMIC_RELEASE);
 }
 
+int vs_has_state(unsigned int id)
+{
+	uint16_t now = __atomic_load_n(vs_slot(id), __ATOMIC_RELAXED);
+
+	return now != VS_NONE && now != VS_DYING;
+}
+
 /* A VS that the CPU was about to destroy: the call can be made again. */
 static void abandon_destroyed(unsigned int cpu)
 {
@@ -167,13 +174,18 @@ mv_status_t hc_vs_destroy_vs(struct call *c)
 	unsigned int id = (uint16_t)c->reg[1];
 	uint16_t mine = VS_CPU + c->cpu;
 	mv_status_t status;
+	struct vm *vm;
 
 	if (!id_is_guest(id))
 		return MV_STATUS_INVALID_INPUT_REG1;
-	if (slot_set(vs_slot(id), VS_DYING, mine))
-		return destroy(id, vs_slot(id));
+	vm = &vms[id_vmid(id)];
+	/* Not under the lock: who has the VS may be about to take it. */
 	status = slot_take(vs_slot(id), VS_IDLE, mine);
-	return status == MV_STATUS_SUCCESS ? destroy(id, vs_slot(id)) : status;
+	lock_take(&vm->lock, c->cpu);
+	if (status == MV_STATUS_SUCCESS || slot_set(vs_slot(id), VS_DYING, mine))
+		status = destroy(id, vs_slot(id));
+	lock_drop(&vm->lock);
+	return status;
 }
 
 mv_status_t hc_vs_vmid(struct call *c)

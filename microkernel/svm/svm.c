@@ -276,6 +276,8 @@ static void enter(struct cpu *cpu, struct vs *vs)
 	v->clean = vs->clean;
 	/* Told to all before the entry, and before epoch_join looks: see epoch_passed_by. */
 	__atomic_store_n(&cpu->in_root, is_root(vs), __ATOMIC_SEQ_CST);
+	vs->state->entries++;
+	cpu->root_vs->state->switches++;
 	svm_enter(vs->page[PAGE_BLOCK].v, vs->state->gpr, cpu->host_vmcb.v);
 	__atomic_store_n(&cpu->in_root, 0, __ATOMIC_SEQ_CST);
 	if (cpu->features & CPU_TCG)

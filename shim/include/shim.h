@@ -142,7 +142,11 @@ struct vcpu_io {
 /* What is due before the guest is entered next, beyond what the hypervisor keeps. */
 #define VCPU_TRIPLE_FAULT 0x1U /* it shuts down instead */
 #define VCPU_EXCEPTION 0x2U /* its exception is still to change DR6 or CR2, see events.c */
-/* What is counted for a vCPU, and what can be told of a VM: see stats.c. */
+
+/*
+ * What is counted for a vCPU: here, and by MicroV (behind these: one for each reason of an
+ * exit); and what can be told of a VM and of a CPU. See stats.c.
+ */
 enum {
 	SHIM_STAT_IO_EXITS,
 	SHIM_STAT_MMIO_EXITS,
@@ -150,9 +154,25 @@ enum {
 	SHIM_STAT_IRQ_EXITS,
 	SHIM_STAT_REQUEST_IRQ_EXITS,
 	SHIM_STAT_SIGNAL_EXITS,
-	SHIM_VCPU_STATS
+	SHIM_STATS_HERE,
+	SHIM_STAT_EXITS = SHIM_STATS_HERE,
+	SHIM_STAT_IRQ_INJECTIONS,
+	SHIM_STAT_NMI_INJECTIONS,
+	SHIM_STAT_EXCEPTION_INJECTIONS,
+	SHIM_STAT_INSN_EMULATION,
+	SHIM_STAT_GUEST_NS,
+	SHIM_STAT_MICROV_NS,
+	SHIM_STAT_ROOT_NS,
+	SHIM_STAT_BY_REASON,
+	SHIM_VCPU_STATS = SHIM_STAT_BY_REASON + MV_STATS_EXIT_COUNT
 };
 enum { SHIM_STAT_PINNED_PAGES, SHIM_STAT_DONATED_PAGES, SHIM_VM_STATS };
+enum {
+	SHIM_STAT_WORLD_SWITCHES,
+	SHIM_STAT_ROOT_EXITS,
+	SHIM_STAT_ROOT_BY_REASON,
+	SHIM_CPU_STATS = SHIM_STAT_ROOT_BY_REASON + MV_STATS_EXIT_COUNT
+};
 
 #define SHIM_STATS_NAME 48U /* bytes of a name */
 
@@ -188,7 +208,7 @@ struct shim_vcpu {
 	uint64_t payload;
 	bool has_pdptrs; /* set by user space, and not run since */
 	uint64_t pdptrs[4];
-	uint64_t stats[SHIM_VCPU_STATS]; /* written by KVM_RUN alone */
+	uint64_t stats[SHIM_STATS_HERE]; /* written by KVM_RUN alone */
 };
 
 /* Counters that anybody may read at any time. */
@@ -242,6 +262,9 @@ struct shim_msr_filter *shim_vm_set_msr_filter(struct shim_vm *vm, struct shim_m
 /* Fill in a zeroed image, but for its id. The VM's needs its lock, the vCPU's none. */
 void shim_vm_get_stats(const struct shim_vm *vm, struct shim_stats_image *image);
 void shim_vcpu_get_stats(const struct shim_vcpu *vcpu, struct shim_stats_image *image);
+/* Of the root VM on a CPU; and how often that CPU has entered any VM. */
+uint64_t shim_world_switches(uint32_t cpu);
+void shim_cpu_get_stats(uint32_t cpu, struct shim_stats_image *image);
 int shim_vm_set_memory(struct shim_vm *vm, const struct kvm_userspace_memory_region *region);
 int shim_vm_ioeventfd(struct shim_vm *vm, const struct kvm_ioeventfd *args);
 /* KVM_REGISTER_COALESCED_MMIO, or with add false KVM_UNREGISTER_COALESCED_MMIO. */

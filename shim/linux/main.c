@@ -5,6 +5,7 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/cpu.h>
 #include <linux/fs.h>
 #include <linux/kvm.h>
 #include <linux/miscdevice.h>
@@ -66,6 +67,23 @@ static long kvm_ioctl(struct file *file, unsigned int ioctl, unsigned long arg)
 		return -EINVAL;
 	}
 }
+
+/* Of all CPUs that are online. */
+static int world_switches_get(char *buffer, const struct kernel_param *param)
+{
+	unsigned int cpu;
+	u64 sum = 0;
+
+	cpus_read_lock();
+	for_each_online_cpu(cpu)
+		sum += shim_world_switches(cpu);
+	cpus_read_unlock();
+	return scnprintf(buffer, PAGE_SIZE, "%llu\n", sum);
+}
+
+static const struct kernel_param_ops world_switches_ops = { .get = world_switches_get };
+module_param_cb(world_switches, &world_switches_ops, NULL, 0444);
+MODULE_PARM_DESC(world_switches, "how often a VM was entered, the root VM too (read only)");
 
 static const struct file_operations kvm_fops = {
 	.owner = THIS_MODULE,

@@ -407,6 +407,11 @@ mv_status_t hypercall_events_set(uint16_t vsid, const struct vcpu_events *events
 	return page_set(MV_VS_OP_EVENTS_SET_IDX_VAL, vsid, events, EVENTS_BYTES);
 }
 
+mv_status_t hypercall_stats_get(uint16_t vsid, uint64_t words[STATS_WORDS])
+{
+	return page_get(MV_VS_OP_STATS_GET_IDX_VAL, vsid, words, STATS_WORDS * sizeof(words[0]));
+}
+
 mv_status_t hypercall_fpu_get(unsigned int idx, uint16_t vsid, void *xsave, size_t bytes)
 {
 	return page_get(idx, vsid, xsave, bytes);

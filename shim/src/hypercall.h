@@ -96,6 +96,13 @@ mv_status_t hypercall_gla_to_gpa(uint16_t vsid, uint64_t gla, uint64_t *gpa);
 mv_status_t hypercall_events_get(uint16_t vsid, struct vcpu_events *events);
 mv_status_t hypercall_events_set(uint16_t vsid, const struct vcpu_events *events);
 
+/* The beginning of mv_stats_t, in words: all but what isn't written. */
+#define STATS_WORDS (offsetof(struct mv_stats_t, reserved1) / sizeof(uint64_t))
+#define STATS_WORD(member) (offsetof(struct mv_stats_t, member) / sizeof(uint64_t))
+
+/* Of a vCPU, running or not, or by a CPU's number of the root VM on that CPU. */
+mv_status_t hypercall_stats_get(uint16_t vsid, uint64_t words[STATS_WORDS]);
+
 mv_status_t hypercall_tsc_set_khz(uint32_t khz, uint64_t flags);
 mv_status_t hypercall_time_set(const struct platform_time *time);
 /* At a TSC of this CPU. *flags: MV_CLOCK_*. */

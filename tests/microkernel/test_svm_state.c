@@ -70,7 +70,7 @@ static void fill(void)
 		s->gpr[i] = machine_random();
 	s->rip = machine_random();
 	s->rflags = machine_random();
-	while (word < (u64 *)s->reserved2)
+	while (word < (u64 *)s->reserved1)
 		*word++ = machine_random();
 	s->cr8 &= 0xF;
 	s->efer &= ~EFER_SVME;
@@ -147,15 +147,29 @@ static void round_trip(void **state)
 		w = *s;
 		run();
 		memset(s->seg, 0xEE,
-		       offsetof(struct mk_state, reserved2) - offsetof(struct mk_state, seg));
+		       offsetof(struct mk_state, reserved1) - offsetof(struct mk_state, seg));
 		s->dr6 = s->dr7 = 0xEE;
 		for (bit = 0; bit < 8; bit++)
 			assert_int_equal(vs_fetch(ID, 1 << bit), 0);
 		assert_int_equal(s->valid, MK_G_ALL);
 		w.valid = s->valid;
 		w.dirty = 0;
+		w.entries++;
 		assert_memory_equal(s, &w, offsetof(struct mk_state, exit));
 	}
+}
+
+static void world_switches_are_counted(void **state)
+{
+	const struct mk_state *root = cpu_this()->root_vs->state;
+	u64 entries = s->entries, switches = root->switches, of_root = root->entries;
+
+	(void)state;
+	run();
+	run();
+	assert_int_equal(s->entries, entries + 2);
+	assert_int_equal(root->switches, switches + 2);
+	assert_int_equal(root->entries, of_root);
 }
 
 static void only_dirty_groups_are_taken(void **state)
@@ -386,6 +400,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(commit),
 		T(round_trip),
+		T(world_switches_are_counted),
 		T(only_dirty_groups_are_taken),
 		T(attributes),
 		T(clean_bits),

@@ -121,7 +121,7 @@ static const struct {
 	{ MK_G_DR, offsetof(struct mk_state, dr), offsetof(struct mk_state, seg) },
 	{ MK_G_SEG, offsetof(struct mk_state, seg), offsetof(struct mk_state, gdtr) },
 	{ MK_G_TABLE, offsetof(struct mk_state, gdtr), offsetof(struct mk_state, star) },
-	{ MK_G_MSR, offsetof(struct mk_state, star), offsetof(struct mk_state, reserved2) },
+	{ MK_G_MSR, offsetof(struct mk_state, star), offsetof(struct mk_state, reserved1) },
 };
 
 static void copy_groups(struct mk_state *to, const struct mk_state *from, uint32_t groups)

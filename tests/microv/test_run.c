@@ -519,6 +519,79 @@ static void unreadable_instruction(void **state)
 	assert_int_equal(fake_run(id), MV_STATUS_EXIT_UNKNOWN);
 }
 
+/* A guest that takes its time. */
+static void slow_guest(struct mk_state *state)
+{
+	uint64_t since = rdtsc();
+
+	state->entries++;
+	while (rdtsc() - since < 10000)
+		;
+}
+
+static const struct mv_stats_t *stats_of(unsigned int vsid)
+{
+	assert_int_equal(HC(0, VS, STATS_GET, vsid, 0, 0), SUCCESS);
+	return (const struct mv_stats_t *)fake_shared;
+}
+
+static void statistics(void **state)
+{
+	const struct mv_stats_t *stats;
+
+	(void)state;
+	fake.on_run = slow_guest;
+	state_data(st)->intr = INTR_NOW;
+	EXIT(.reason = MK_EXIT_CPUID, .len = 2);
+	EXIT(.reason = MK_EXIT_EXCEPTION, .event = { .type = MK_EVENT_EXCEPTION, .vector = 17 });
+	run_until_interrupt();
+	stats = stats_of(id);
+	assert_int_equal(stats->entries, 3);
+	assert_int_equal(stats->exits[MV_STATS_EXIT_cpuid], 1);
+	assert_int_equal(stats->exits[MV_STATS_EXIT_exception], 1);
+	assert_int_equal(stats->exits[MV_STATS_EXIT_intr], 1);
+	assert_int_equal(stats->exits[MV_STATS_EXIT_hlt], 0);
+	assert_int_equal(stats->interrupts, 1);
+	assert_int_equal(stats->exceptions, 1);
+	assert_int_equal(stats->nmis, 0);
+	assert_true(stats->guest_ticks >= 30000);
+	assert_true(stats->run_ticks > stats->guest_ticks);
+	assert_true(stats->age > stats->run_ticks);
+	/* INIT takes nothing back. */
+	state_init(id, st);
+	assert_int_equal(stats_of(id)->entries, 3);
+	assert_int_equal(stats_of(id)->exits[MV_STATS_EXIT_cpuid], 1);
+}
+
+static void statistics_of_root(void **state)
+{
+	uint64_t calls;
+
+	(void)state;
+	calls = stats_of(0)->exits[MV_STATS_EXIT_hypercall];
+	fake_vm();
+	mk_state(MK_ROOT_VS(0))->switches = 77;
+	assert_int_equal(stats_of(MV_SELF_ID)->exits[MV_STATS_EXIT_hypercall], calls + 2);
+	assert_int_equal(stats_of(0)->switches, 77);
+}
+
+/* Whoever runs a VS doesn't keep others from asking. */
+static void statistics_of_a_busy_vs(void **state)
+{
+	unsigned int vm = fake_vm();
+
+	(void)state;
+	vms[id_vmid(id)].vs[id_index(id)] = VS_CPU + 3;
+	stats_of(id);
+	vms[id_vmid(id)].vs[id_index(id)] = VS_DYING;
+	assert_int_equal(HC(0, VS, STATS_GET, id, 0, 0), MV_STATUS_INVALID_INPUT_REG1);
+	vms[id_vmid(id)].vs[id_index(id)] = VS_IDLE;
+	assert_int_equal(HC(0, VS, STATS_GET, id_make(vm, 0), 0, 0), MV_STATUS_INVALID_INPUT_REG1);
+	assert_int_equal(HC(0, VS, STATS_GET, 5, 0, 0), MV_STATUS_INVALID_INPUT_REG1);
+	assert_int_equal(HC(0, PP, CLR_SHARED_PAGE_GPA, 0, 0, 0), SUCCESS);
+	assert_int_equal(HC(0, VS, STATS_GET, id, 0, 0), UNKNOWN);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -547,6 +620,9 @@ int main(void)
 		cmocka_unit_test_setup(general_detect, setup),
 		cmocka_unit_test_setup(interrupted_delivery, setup),
 		cmocka_unit_test_setup(unreadable_instruction, setup),
+		cmocka_unit_test_setup(statistics, setup),
+		cmocka_unit_test_setup(statistics_of_root, setup),
+		cmocka_unit_test_setup(statistics_of_a_busy_vs, setup),
 	};
 
 	return cmocka_run_group_tests_name("microv run", tests, NULL, NULL);

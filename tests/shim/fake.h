@@ -92,6 +92,8 @@ struct fake_hv {
 	size_t num_cdl;
 	bool shadow; /* interrupts are held off for one instruction */
 	struct vcpu_events events; /* but for shadow */
+	struct mv_stats_t stats;
+	uint64_t stats_vsid; /* whose they are, besides the vCPU's */
 	bool has_mce; /* set by tests: the following MSRs exist */
 	uint64_t mcg[3], mc[4 * 32]; /* MCG_CAP, _STATUS, _CTL; the banks */
 	uint64_t gpa; /* of mv_vs_op_gla_to_gpa; 0: not mapped */

@@ -400,6 +400,13 @@ static mv_status_t events(bool set)
 	return MV_STATUS_SUCCESS;
 }
 
+static mv_status_t stats(const struct mv_regs *regs)
+{
+	assert_true(regs->reg[1] == VSID || regs->reg[1] == hv.stats_vsid);
+	memcpy(page_in(), &hv.stats, sizeof(hv.stats));
+	return MV_STATUS_SUCCESS;
+}
+
 static mv_status_t fpu(const struct mv_regs *regs, bool set, size_t bytes)
 {
 	struct mv_xsave_t *page = page_in();
@@ -432,6 +439,8 @@ static mv_status_t vs_op(unsigned int idx, struct mv_regs *regs)
 		hv.vss++;
 		return MV_STATUS_SUCCESS;
 	}
+	if (idx == MV_VS_OP_STATS_GET_IDX_VAL)
+		return stats(regs);
 	assert_int_equal(regs->reg[1], VSID);
 	switch (idx) {
 	case MV_VS_OP_DESTROY_VS_IDX_VAL:

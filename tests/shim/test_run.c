@@ -389,6 +389,55 @@ static void statistics(void **state)
 	assert_int_equal(image.desc[SHIM_STAT_HALT_EXITS].offset, 8 * SHIM_STAT_HALT_EXITS);
 }
 
+static const uint64_t *data_of(const struct shim_stats_image *image)
+{
+	return (const uint64_t *)((const char *)image + image->header.data_offset);
+}
+
+/* Ticks are of 2 GHz. */
+static void statistics_from_below(void **state)
+{
+	struct shim_stats_image image = { .bytes = 0 };
+	const unsigned int cr = SHIM_STAT_BY_REASON + MV_STATS_EXIT_cr;
+
+	(void)state;
+	hv.stats = (struct mv_stats_t){
+		.entries = 7,
+		.switches = 9,
+		.emulated = 3,
+		.interrupts = 4,
+		.nmis = 5,
+		.age = 10000,
+		.run_ticks = 6000,
+		.guest_ticks = 2000,
+		.exits[MV_STATS_EXIT_cr] = 6,
+	};
+	shim_vcpu_get_stats(&vcpu, &image);
+	assert_int_equal(data_of(&image)[SHIM_STAT_EXITS], 7);
+	assert_int_equal(data_of(&image)[SHIM_STAT_INSN_EMULATION], 3);
+	assert_int_equal(data_of(&image)[SHIM_STAT_IRQ_INJECTIONS], 4);
+	assert_int_equal(data_of(&image)[SHIM_STAT_NMI_INJECTIONS], 5);
+	assert_int_equal(data_of(&image)[SHIM_STAT_GUEST_NS], 1000);
+	assert_int_equal(data_of(&image)[SHIM_STAT_MICROV_NS], 2000);
+	assert_int_equal(data_of(&image)[SHIM_STAT_ROOT_NS], 2000);
+	assert_int_equal(image.desc[SHIM_STAT_ROOT_NS].exponent, -9);
+	assert_int_equal(data_of(&image)[cr], 6);
+	assert_string_equal(image.desc[cr].name, "exit_cr");
+
+	/* It runs: what it does now isn't in all of them yet. */
+	hv.stats.guest_ticks = 8000;
+	shim_vcpu_get_stats(&vcpu, &image);
+	assert_int_equal(data_of(&image)[SHIM_STAT_MICROV_NS], 0);
+
+	hv.stats_vsid = 2;
+	memset(&image, 0, sizeof(image));
+	shim_cpu_get_stats(2, &image);
+	assert_int_equal(image.header.num_desc, SHIM_CPU_STATS);
+	assert_int_equal(data_of(&image)[SHIM_STAT_WORLD_SWITCHES], 9);
+	assert_int_equal(data_of(&image)[SHIM_STAT_ROOT_BY_REASON + MV_STATS_EXIT_cr], 6);
+	assert_int_equal(shim_world_switches(2), 9);
+}
+
 static void fail_entry(void **state)
 {
 	(void)state;
@@ -712,6 +761,7 @@ int main(void)
 		TEST(sync_regs_refused),
 		TEST(sync_regs_got),
 		TEST(statistics),
+		TEST(statistics_from_below),
 		TEST(fail_entry),
 		TEST(unknown_exit),
 		TEST(mmio),
