@@ -237,6 +237,41 @@ static void gen_stats(void)
 		   GEN_FIELD(mv_stats_t, reserved1, "not written"));
 }
 
+static void gen_regs(void)
+{
+	GEN_STRUCT(mv_gprs_t, "Ours. The general registers.",
+		   GEN_FIELD(mv_gprs_t, rax, "RAX"), GEN_FIELD(mv_gprs_t, rbx, "RBX"),
+		   GEN_FIELD(mv_gprs_t, rcx, "RCX"), GEN_FIELD(mv_gprs_t, rdx, "RDX"),
+		   GEN_FIELD(mv_gprs_t, rsi, "RSI"), GEN_FIELD(mv_gprs_t, rdi, "RDI"),
+		   GEN_FIELD(mv_gprs_t, rsp, "RSP"), GEN_FIELD(mv_gprs_t, rbp, "RBP"),
+		   GEN_FIELD(mv_gprs_t, r8, "R8"), GEN_FIELD(mv_gprs_t, r9, "R9"),
+		   GEN_FIELD(mv_gprs_t, r10, "R10"), GEN_FIELD(mv_gprs_t, r11, "R11"),
+		   GEN_FIELD(mv_gprs_t, r12, "R12"), GEN_FIELD(mv_gprs_t, r13, "R13"),
+		   GEN_FIELD(mv_gprs_t, r14, "R14"), GEN_FIELD(mv_gprs_t, r15, "R15"),
+		   GEN_FIELD(mv_gprs_t, rip, "RIP"),
+		   GEN_FIELD(mv_gprs_t, rflags, "RFLAGS; what isn't defined is ignored"));
+	GEN_STRUCT(mv_segment_t, "Ours. A segment register.",
+		   GEN_FIELD(mv_segment_t, selector, "selector"),
+		   GEN_FIELD(mv_segment_t, attrib, "attributes, as in mv_reg_t"),
+		   GEN_FIELD(mv_segment_t, limit, "limit in bytes"),
+		   GEN_FIELD(mv_segment_t, base, "base"));
+	GEN_STRUCT(mv_sregs_t, "Ours. Segments, descriptor tables, control registers.",
+		   GEN_FIELD(mv_sregs_t, es, "ES"), GEN_FIELD(mv_sregs_t, cs, "CS"),
+		   GEN_FIELD(mv_sregs_t, ss, "SS"), GEN_FIELD(mv_sregs_t, ds, "DS"),
+		   GEN_FIELD(mv_sregs_t, fs, "FS"), GEN_FIELD(mv_sregs_t, gs, "GS"),
+		   GEN_FIELD(mv_sregs_t, ldtr, "LDTR"), GEN_FIELD(mv_sregs_t, tr, "TR"),
+		   GEN_FIELD(mv_sregs_t, gdtr, "GDTR: limit and base"),
+		   GEN_FIELD(mv_sregs_t, idtr, "IDTR: limit and base"),
+		   GEN_FIELD(mv_sregs_t, cr0, "CR0"), GEN_FIELD(mv_sregs_t, cr2, "CR2"),
+		   GEN_FIELD(mv_sregs_t, cr3, "CR3"), GEN_FIELD(mv_sregs_t, cr4, "CR4"),
+		   GEN_FIELD(mv_sregs_t, cr8, "CR8"),
+		   GEN_FIELD(mv_sregs_t, efer, "EFER"),
+		   GEN_FIELD(mv_sregs_t, apic_base, "the MSR APIC_BASE"),
+		   GEN_FIELD(mv_sregs_t, interrupt, "sregs_get: an external interrupt waits"),
+		   GEN_FIELD(mv_sregs_t, interrupt_vector, "its vector"),
+		   GEN_FIELD(mv_sregs_t, reserved, "0; ignored"));
+}
+
 static void gen_fpu(void)
 {
 	GEN_STRUCT(mv_xsave_t,
@@ -270,6 +305,7 @@ void gen_structs(void)
 	gen_cdl();
 	gen_events();
 	gen_stats();
+	gen_regs();
 	gen_fpu();
 	gen_run();
 	gen_exits();

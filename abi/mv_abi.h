@@ -317,6 +317,15 @@ enum mv_op { MV_OPS(MV_OPS_ENUM) };
 	X(VS, vs, 0x42, EVENTS_SET, events_set, OURS, YES, "REG1 15:0: VSID; shared page: mv_events_t", "", \
 	  "INVALID_INPUT_REG1: no such guest VS; FAILURE_UNKNOWN: no shared page, or a field out of range; FAILURE_BUSY", \
 	  "Replaces all events that wait.")                                                        \
+	X(VS, vs, 0x43, GPRS_GET, gprs_get, OURS, YES, "REG1 15:0: VSID", "shared page: mv_gprs_t", \
+	  "INVALID_INPUT_REG1: no such guest VS; FAILURE_UNKNOWN: no shared page; FAILURE_BUSY", "Reads the general registers, RIP and RFLAGS.") \
+	X(VS, vs, 0x44, GPRS_SET, gprs_set, OURS, YES, "REG1 15:0: VSID; shared page: mv_gprs_t", "", \
+	  "INVALID_INPUT_REG1: no such guest VS; FAILURE_UNKNOWN: no shared page; FAILURE_BUSY", "Writes them all.") \
+	X(VS, vs, 0x45, SREGS_GET, sregs_get, OURS, YES, "REG1 15:0: VSID", "shared page: mv_sregs_t", \
+	  "INVALID_INPUT_REG1: no such guest VS; FAILURE_UNKNOWN: no shared page; FAILURE_BUSY", "Reads segments, descriptor tables and control registers.") \
+	X(VS, vs, 0x46, SREGS_SET, sregs_set, OURS, YES, "REG1 15:0: VSID; shared page: mv_sregs_t", "", \
+	  "INVALID_INPUT_REG1: no such guest VS; FAILURE_UNKNOWN: no shared page, or a register with reserved bits; FAILURE_BUSY", \
+	  "Writes them all, or none.") \
 	X(VS, vs, 0x50, TSC_OFFSET_SET, tsc_offset_set, OURS, YES, "REG1 15:0: VSID; REG2: its TSC minus the PP's", "", \
 	  "INVALID_INPUT_REG1: no such guest VS; FAILURE_BUSY", "Sets the VS's TSC.") \
 	X(VS, vs, 0x51, CLOCK_PAUSED, clock_paused, OURS, YES, "REG1 15:0: VSID", "",              \
@@ -535,6 +544,34 @@ struct mv_events_t {
 };
 MV_ABI_OFFSET(struct mv_events_t, interrupt, 8);
 MV_ABI_SIZE(struct mv_events_t, 0x1000);
+
+/* OURS: registers of a VS in one piece; as mv_reg_t and the MSRs have them one by one. */
+struct mv_gprs_t {
+	mv_u64 rax, rbx, rcx, rdx, rsi, rdi, rsp, rbp;
+	mv_u64 r8, r9, r10, r11, r12, r13, r14, r15;
+	mv_u64 rip, rflags;
+};
+MV_ABI_OFFSET(struct mv_gprs_t, rip, 0x80);
+MV_ABI_SIZE(struct mv_gprs_t, 0x90);
+
+struct mv_segment_t {
+	mv_u16 selector, attrib;
+	mv_u32 limit;
+	mv_u64 base;
+};
+MV_ABI_SIZE(struct mv_segment_t, 16);
+
+struct mv_sregs_t {
+	struct mv_segment_t es, cs, ss, ds, fs, gs, ldtr, tr;
+	struct mv_segment_t gdtr, idtr; /* limit and base only */
+	mv_u64 cr0, cr2, cr3, cr4, cr8, efer;
+	mv_u64 apic_base;
+	mv_u8 interrupt, interrupt_vector; /* as in mv_events_t; output */
+	mv_u8 reserved[6];
+};
+MV_ABI_OFFSET(struct mv_sregs_t, cr0, 0xA0);
+MV_ABI_OFFSET(struct mv_sregs_t, interrupt, 0xD8);
+MV_ABI_SIZE(struct mv_sregs_t, 0xE0);
 
 /*
  * FPU state: XSAVE's standard (not compacted) format, in its 64-bit form; the components from

@@ -80,6 +80,11 @@ static const struct reg regs[MV_REG_MAX + 1] = {
 /* Defined bits of RFLAGS. The others can't be set by any instruction, and aren't here. */
 #define RFLAGS_DEFINED 0x3F7FD5ULL
 
+uint64_t regs_rflags(uint64_t value)
+{
+	return (value & RFLAGS_DEFINED) | RFLAGS_FIXED;
+}
+
 static int reg_exists(uint64_t number)
 {
 	return number <= MV_REG_MAX && regs[number].size;
@@ -118,7 +123,7 @@ static void reg_write(struct vs *vs, uint64_t number, uint64_t value)
 	const struct reg *reg = &regs[number];
 
 	if (reg->check == RFLAGS)
-		value = (value & RFLAGS_DEFINED) | RFLAGS_FIXED;
+		value = regs_rflags(value);
 	state_fetch(vs->id, vs->st, reg->group);
 	memcpy((char *)vs->st + reg->offset, &value, reg->size);
 	if (reg->group != MK_G_GPR)

@@ -18,6 +18,9 @@ struct reg_ops {
 	void (*write)(struct vs *vs, uint64_t number, uint64_t value);
 };
 
+/* RFLAGS as a CPU can have it. */
+uint64_t regs_rflags(uint64_t value);
+
 extern const struct reg_ops reg_ops; /* mv_reg_t */
 extern const struct reg_ops msr_ops; /* MSR indices, as user space may set them */
 

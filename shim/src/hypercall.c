@@ -412,6 +412,26 @@ mv_status_t hypercall_stats_get(uint16_t vsid, uint64_t words[STATS_WORDS])
 	return page_get(MV_VS_OP_STATS_GET_IDX_VAL, vsid, words, STATS_WORDS * sizeof(words[0]));
 }
 
+mv_status_t hypercall_gprs_get(uint16_t vsid, struct mv_gprs_t *gprs)
+{
+	return page_get(MV_VS_OP_GPRS_GET_IDX_VAL, vsid, gprs, sizeof(*gprs));
+}
+
+mv_status_t hypercall_gprs_set(uint16_t vsid, const struct mv_gprs_t *gprs)
+{
+	return page_set(MV_VS_OP_GPRS_SET_IDX_VAL, vsid, gprs, sizeof(*gprs));
+}
+
+mv_status_t hypercall_sregs_get(uint16_t vsid, struct mv_sregs_t *sregs)
+{
+	return page_get(MV_VS_OP_SREGS_GET_IDX_VAL, vsid, sregs, sizeof(*sregs));
+}
+
+mv_status_t hypercall_sregs_set(uint16_t vsid, const struct mv_sregs_t *sregs)
+{
+	return page_set(MV_VS_OP_SREGS_SET_IDX_VAL, vsid, sregs, sizeof(*sregs));
+}
+
 mv_status_t hypercall_fpu_get(unsigned int idx, uint16_t vsid, void *xsave, size_t bytes)
 {
 	return page_get(idx, vsid, xsave, bytes);

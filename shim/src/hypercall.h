@@ -92,6 +92,11 @@ mv_status_t hypercall_queue_interrupt(uint16_t vsid, uint8_t vector, uint64_t fl
 mv_status_t hypercall_queue_nmi(uint16_t vsid);
 /* *gpa: of a page, in bits 11:0 MV_MAP_FLAG_*. */
 mv_status_t hypercall_gla_to_gpa(uint16_t vsid, uint64_t gla, uint64_t *gpa);
+/* Registers in one piece. */
+mv_status_t hypercall_gprs_get(uint16_t vsid, struct mv_gprs_t *gprs);
+mv_status_t hypercall_gprs_set(uint16_t vsid, const struct mv_gprs_t *gprs);
+mv_status_t hypercall_sregs_get(uint16_t vsid, struct mv_sregs_t *sregs);
+mv_status_t hypercall_sregs_set(uint16_t vsid, const struct mv_sregs_t *sregs);
 /* Through the shared page. */
 mv_status_t hypercall_events_get(uint16_t vsid, struct vcpu_events *events);
 mv_status_t hypercall_events_set(uint16_t vsid, const struct vcpu_events *events);

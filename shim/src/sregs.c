@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
- * KVM_GET_SREGS and KVM_SET_SREGS: struct kvm_sregs to and from a list of registers, and
- * the checks that Linux 6.1 makes before it takes one.
+ * KVM_GET_SREGS and KVM_SET_SREGS: struct kvm_sregs to and from the hypervisor's, and the
+ * checks that Linux 6.1 makes before it takes one.
  */
 #include "hypercall.h"
 #include "sregs.h"
@@ -9,7 +9,6 @@
 #include <shim.h>
 
 #define MSR_APIC_BASE 0x1BU
-#define MSR_EFER 0xC0000080U
 
 #define EFER_LME (1ULL << 8)
 #define EFER_LMA (1ULL << 10)
@@ -35,143 +34,108 @@
 #define TYPE_BUSY 0x2U
 
 struct seg_map {
-	uint32_t offset; /* in struct kvm_sregs */
-	uint32_t reg; /* mv_reg_t of the selector; attrib, limit and base follow it */
+	uint16_t offset; /* in struct kvm_sregs */
+	uint16_t from; /* in struct mv_sregs_t */
 	uint8_t type_or; /* what KVM on AMD always shows in the type */
 };
 
+#define SEG(kvm, mv, type_or)                                                                      \
+	{                                                                                          \
+		offsetof(struct kvm_sregs, kvm), offsetof(struct mv_sregs_t, mv), type_or          \
+	}
 static const struct seg_map segs[] = {
-	{ offsetof(struct kvm_sregs, cs), mv_reg_t_cs_selector, 0 },
-	{ offsetof(struct kvm_sregs, ds), mv_reg_t_ds_selector, TYPE_ACCESSED },
-	{ offsetof(struct kvm_sregs, es), mv_reg_t_es_selector, TYPE_ACCESSED },
-	{ offsetof(struct kvm_sregs, fs), mv_reg_t_fs_selector, TYPE_ACCESSED },
-	{ offsetof(struct kvm_sregs, gs), mv_reg_t_gs_selector, TYPE_ACCESSED },
-	{ offsetof(struct kvm_sregs, ss), mv_reg_t_ss_selector, 0 },
-	{ offsetof(struct kvm_sregs, tr), mv_reg_t_tr_selector, TYPE_BUSY },
-	{ offsetof(struct kvm_sregs, ldt), mv_reg_t_ldtr_selector, 0 },
+	SEG(cs, cs, 0),
+	SEG(ds, ds, TYPE_ACCESSED),
+	SEG(es, es, TYPE_ACCESSED),
+	SEG(fs, fs, TYPE_ACCESSED),
+	SEG(gs, gs, TYPE_ACCESSED),
+	SEG(ss, ss, 0),
+	SEG(tr, tr, TYPE_BUSY),
+	SEG(ldt, ldtr, 0),
 };
-
-enum { SEL, ATTRIB, LIMIT, BASE, SEG_REGS };
 
 #define NUM_SEGS (sizeof(segs) / sizeof(segs[0]))
 
-/* The list: the segments, then these. */
-enum {
-	AT_GDTR_BASE = NUM_SEGS * SEG_REGS,
-	AT_GDTR_LIMIT,
-	AT_IDTR_BASE,
-	AT_IDTR_LIMIT,
-	AT_CR0,
-	AT_CR2,
-	AT_CR3,
-	AT_CR4,
-	AT_CR8,
-	NUM_SREGS
-};
-
-enum { AT_EFER, AT_APIC_BASE, NUM_MSRS };
-
-static void list_init(struct mv_rdl_entry_t *list)
-{
-	static const uint32_t others[] = {
-		[AT_GDTR_BASE - AT_GDTR_BASE] = mv_reg_t_gdtr_base,
-		[AT_GDTR_LIMIT - AT_GDTR_BASE] = mv_reg_t_gdtr_limit,
-		[AT_IDTR_BASE - AT_GDTR_BASE] = mv_reg_t_idtr_base,
-		[AT_IDTR_LIMIT - AT_GDTR_BASE] = mv_reg_t_idtr_limit,
-		[AT_CR0 - AT_GDTR_BASE] = mv_reg_t_cr0,
-		[AT_CR2 - AT_GDTR_BASE] = mv_reg_t_cr2,
-		[AT_CR3 - AT_GDTR_BASE] = mv_reg_t_cr3,
-		[AT_CR4 - AT_GDTR_BASE] = mv_reg_t_cr4,
-		[AT_CR8 - AT_GDTR_BASE] = mv_reg_t_cr8,
-	};
-	size_t i;
-
-	for (i = 0; i < AT_GDTR_BASE; i++)
-		list[i].reg = segs[i / SEG_REGS].reg + i % SEG_REGS;
-	for (; i < NUM_SREGS; i++)
-		list[i].reg = others[i - AT_GDTR_BASE];
-}
-
-static uint64_t attrib_of(const struct kvm_segment *seg)
+static uint16_t attrib_of(const struct kvm_segment *seg)
 {
 	/* KVM's fields are whole bytes, of which it takes the low bits. */
-	return (uint64_t)(seg->type & ATTRIB_TYPE) | (uint64_t)(seg->s & 1) << ATTRIB_S_SHIFT |
-	       (uint64_t)(seg->dpl & 3) << ATTRIB_DPL_SHIFT |
-	       (uint64_t)(seg->present & !seg->unusable & 1) << ATTRIB_P_SHIFT |
-	       (uint64_t)(seg->avl & 1) << ATTRIB_AVL_SHIFT |
-	       (uint64_t)(seg->l & 1) << ATTRIB_L_SHIFT |
-	       (uint64_t)(seg->db & 1) << ATTRIB_DB_SHIFT |
-	       (uint64_t)(seg->g & 1) << ATTRIB_G_SHIFT;
+	return (uint16_t)((seg->type & ATTRIB_TYPE) | (seg->s & 1U) << ATTRIB_S_SHIFT |
+			  (seg->dpl & 3U) << ATTRIB_DPL_SHIFT |
+			  (seg->present & !seg->unusable & 1U) << ATTRIB_P_SHIFT |
+			  (seg->avl & 1U) << ATTRIB_AVL_SHIFT | (seg->l & 1U) << ATTRIB_L_SHIFT |
+			  (seg->db & 1U) << ATTRIB_DB_SHIFT | (seg->g & 1U) << ATTRIB_G_SHIFT);
 }
 
 /* As svm_get_segment(), with its corrections. */
-static void seg_get(const struct seg_map *map, const struct mv_rdl_entry_t *list,
+static void seg_get(const struct seg_map *map, const struct mv_segment_t *from,
 		    struct kvm_segment *seg)
 {
-	const uint64_t attrib = list[ATTRIB].val;
+	const uint32_t attrib = from->attrib;
 
 	*seg = (struct kvm_segment){
-		.base = list[BASE].val,
-		.limit = (uint32_t)list[LIMIT].val,
-		.selector = (uint16_t)list[SEL].val,
+		.base = from->base,
+		.limit = from->limit,
+		.selector = from->selector,
 		.type = attrib & ATTRIB_TYPE,
 		.present = attrib >> ATTRIB_P_SHIFT & 1,
 		.dpl = attrib >> ATTRIB_DPL_SHIFT & 3,
 		.db = attrib >> ATTRIB_DB_SHIFT & 1,
 		.s = attrib >> ATTRIB_S_SHIFT & 1,
 		.l = attrib >> ATTRIB_L_SHIFT & 1,
-		.g = (uint32_t)list[LIMIT].val > 0xFFFFF,
+		.g = from->limit > 0xFFFFF,
 		.avl = attrib >> ATTRIB_AVL_SHIFT & 1,
 	};
 	seg->unusable = !seg->present;
 	if (map->type_or == TYPE_BUSY || !seg->unusable)
 		seg->type |= map->type_or;
-	if (map->reg == mv_reg_t_ss_selector && seg->unusable)
+	if (map->from == offsetof(struct mv_sregs_t, ss) && seg->unusable)
 		seg->db = 0;
 }
 
-static void seg_set(const struct kvm_segment *seg, struct mv_rdl_entry_t *list)
+static struct mv_segment_t seg_set(const struct kvm_segment *seg)
 {
-	list[SEL].val = seg->selector;
-	list[ATTRIB].val = attrib_of(seg);
-	list[LIMIT].val = seg->limit;
-	list[BASE].val = seg->base;
+	return (struct mv_segment_t){
+		.selector = seg->selector,
+		.attrib = attrib_of(seg),
+		.limit = seg->limit,
+		.base = seg->base,
+	};
 }
 
-static void sregs_from_list(struct kvm_sregs *sregs, const struct mv_rdl_entry_t *list)
+static void sregs_from(struct kvm_sregs *sregs, const struct mv_sregs_t *from)
 {
-	size_t i;
+	const struct seg_map *map;
 
-	for (i = 0; i < NUM_SEGS; i++)
-		seg_get(&segs[i], &list[i * SEG_REGS],
-			(struct kvm_segment *)((char *)sregs + segs[i].offset));
-	sregs->gdt.base = list[AT_GDTR_BASE].val;
-	sregs->gdt.limit = (uint16_t)list[AT_GDTR_LIMIT].val;
-	sregs->idt.base = list[AT_IDTR_BASE].val;
-	sregs->idt.limit = (uint16_t)list[AT_IDTR_LIMIT].val;
-	sregs->cr0 = list[AT_CR0].val;
-	sregs->cr2 = list[AT_CR2].val;
-	sregs->cr3 = list[AT_CR3].val;
-	sregs->cr4 = list[AT_CR4].val;
-	sregs->cr8 = list[AT_CR8].val;
+	for (map = segs; map < segs + NUM_SEGS; map++)
+		seg_get(map, (const struct mv_segment_t *)((const char *)from + map->from),
+			(struct kvm_segment *)((char *)sregs + map->offset));
+	sregs->gdt = (struct kvm_dtable){ .base = from->gdtr.base, .limit = (uint16_t)from->gdtr.limit };
+	sregs->idt = (struct kvm_dtable){ .base = from->idtr.base, .limit = (uint16_t)from->idtr.limit };
+	sregs->cr0 = from->cr0;
+	sregs->cr2 = from->cr2;
+	sregs->cr3 = from->cr3;
+	sregs->cr4 = from->cr4;
+	sregs->cr8 = from->cr8;
+	sregs->efer = from->efer;
+	sregs->apic_base = from->apic_base;
 }
 
-static void sregs_to_list(const struct kvm_sregs *sregs, struct mv_rdl_entry_t *list)
+static void sregs_to(const struct kvm_sregs *sregs, struct mv_sregs_t *to)
 {
-	size_t i;
+	const struct seg_map *map;
 
-	for (i = 0; i < NUM_SEGS; i++)
-		seg_set((const struct kvm_segment *)((const char *)sregs + segs[i].offset),
-			&list[i * SEG_REGS]);
-	list[AT_GDTR_BASE].val = sregs->gdt.base;
-	list[AT_GDTR_LIMIT].val = sregs->gdt.limit;
-	list[AT_IDTR_BASE].val = sregs->idt.base;
-	list[AT_IDTR_LIMIT].val = sregs->idt.limit;
-	list[AT_CR0].val = sregs->cr0;
-	list[AT_CR2].val = sregs->cr2;
-	list[AT_CR3].val = sregs->cr3;
-	list[AT_CR4].val = sregs->cr4;
-	list[AT_CR8].val = sregs->cr8;
+	for (map = segs; map < segs + NUM_SEGS; map++)
+		*(struct mv_segment_t *)((char *)to + map->from) =
+			seg_set((const struct kvm_segment *)((const char *)sregs + map->offset));
+	to->gdtr = (struct mv_segment_t){ .limit = sregs->gdt.limit, .base = sregs->gdt.base };
+	to->idtr = (struct mv_segment_t){ .limit = sregs->idt.limit, .base = sregs->idt.base };
+	to->cr0 = sregs->cr0;
+	to->cr2 = sregs->cr2;
+	to->cr3 = sregs->cr3;
+	to->cr4 = sregs->cr4;
+	to->cr8 = sregs->cr8;
+	to->efer = sregs->efer;
+	to->apic_base = sregs->apic_base;
 }
 
 /* A vCPU of KVM on AMD starts with types of its own; for the guest they mean the same. */
@@ -193,35 +157,18 @@ mv_status_t sregs_reset(struct shim_vcpu *vcpu)
 	return hypercall_msr_set(vcpu->vsid, MSR_APIC_BASE, vcpu->apic_base);
 }
 
-static mv_status_t msrs_get(const struct shim_vcpu *vcpu, struct mv_rdl_entry_t *msrs)
-{
-	msrs[AT_EFER].reg = MSR_EFER;
-	msrs[AT_APIC_BASE].reg = MSR_APIC_BASE;
-	return hypercall_rdl(MV_VS_OP_MSR_GET_LIST_IDX_VAL, vcpu->vsid, msrs, NUM_MSRS);
-}
-
 int shim_vcpu_get_sregs(struct shim_vcpu *vcpu, struct kvm_sregs *sregs)
 {
-	struct mv_rdl_entry_t list[NUM_SREGS] = { { 0 } }, msrs[NUM_MSRS] = { { 0 } };
-	struct vcpu_events events = { 0 };
-	mv_status_t status;
+	struct mv_sregs_t from;
+	mv_status_t status = hypercall_sregs_get(vcpu->vsid, &from);
 
-	list_init(list);
-	status = hypercall_rdl(MV_VS_OP_REG_GET_LIST_IDX_VAL, vcpu->vsid, list, NUM_SREGS);
-	if (status == MV_STATUS_SUCCESS)
-		status = msrs_get(vcpu, msrs);
-	if (status == MV_STATUS_SUCCESS)
-		status = hypercall_events_get(vcpu->vsid, &events);
 	if (status != MV_STATUS_SUCCESS)
 		return hypercall_errno(status);
-
-	memset(sregs, 0, sizeof(*sregs));
-	sregs_from_list(sregs, list);
-	sregs->efer = msrs[AT_EFER].val;
-	sregs->apic_base = msrs[AT_APIC_BASE].val;
-	if (events.interrupt)
-		sregs->interrupt_bitmap[events.interrupt_vector / 64] |=
-			1ULL << events.interrupt_vector % 64;
+	sregs_from(sregs, &from);
+	memset(sregs->interrupt_bitmap, 0, sizeof(sregs->interrupt_bitmap));
+	if (from.interrupt)
+		sregs->interrupt_bitmap[from.interrupt_vector / 64] |=
+			1ULL << from.interrupt_vector % 64;
 	return 0;
 }
 
@@ -291,47 +238,23 @@ static mv_status_t interrupt_set(const struct shim_vcpu *vcpu, const struct kvm_
 	return MV_STATUS_SUCCESS;
 }
 
-/* All or nothing: first the MSRs, which are put back when the registers are refused. */
-static mv_status_t sregs_write(const struct shim_vcpu *vcpu, struct mv_rdl_entry_t *list,
-			       struct mv_rdl_entry_t *msrs)
-{
-	struct mv_rdl_entry_t old[NUM_MSRS] = { { 0 } };
-	mv_status_t status;
-
-	status = msrs_get(vcpu, old);
-	if (status != MV_STATUS_SUCCESS)
-		return status;
-	status = hypercall_rdl(MV_VS_OP_MSR_SET_LIST_IDX_VAL, vcpu->vsid, msrs, NUM_MSRS);
-	if (status != MV_STATUS_SUCCESS)
-		return status;
-	status = hypercall_rdl(MV_VS_OP_REG_SET_LIST_IDX_VAL, vcpu->vsid, list, NUM_SREGS);
-	if (status != MV_STATUS_SUCCESS)
-		hypercall_rdl(MV_VS_OP_MSR_SET_LIST_IDX_VAL, vcpu->vsid, old, NUM_MSRS);
-	return status;
-}
-
 int shim_vcpu_set_sregs(struct shim_vcpu *vcpu, const struct kvm_sregs *sregs)
 {
-	struct mv_rdl_entry_t list[NUM_SREGS];
-	struct mv_rdl_entry_t msrs[NUM_MSRS] = {
-		[AT_EFER] = { MSR_EFER, sregs->efer },
-		[AT_APIC_BASE] = { MSR_APIC_BASE, sregs->apic_base },
-	};
+	struct mv_sregs_t to;
 	mv_status_t status;
 
 	if (!mode_valid(vcpu, sregs) || !cr0_valid(sregs->cr0) || sregs->cr4 & ~cr4_allowed() ||
 	    !apic_base_valid(vcpu, sregs->apic_base))
 		return -EINVAL;
 
-	list_init(list);
-	sregs_to_list(sregs, list);
+	sregs_to(sregs, &to);
 	/* KVM ignores a CR8 with reserved bits, and so the old value stays. */
 	if (sregs->cr8 > CR8_MAX)
-		list[AT_CR8].val = vcpu->cr8;
-	status = sregs_write(vcpu, list, msrs);
+		to.cr8 = vcpu->cr8;
+	status = hypercall_sregs_set(vcpu->vsid, &to);
 	if (status != MV_STATUS_SUCCESS)
 		return hypercall_errno(status);
-	vcpu->cr8 = list[AT_CR8].val;
+	vcpu->cr8 = to.cr8;
 	vcpu->apic_base = sregs->apic_base;
 	return hypercall_errno(interrupt_set(vcpu, sregs));
 }

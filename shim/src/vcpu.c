@@ -5,53 +5,21 @@
 #include "hypercall.h"
 #include <shim.h>
 
-#define RFLAGS_FIXED 0x2ULL
-
-static const struct {
-	uint32_t reg;
-	uint32_t offset;
-} gprs[] = {
-#define GPR(name)                                                                                  \
-	{                                                                                          \
-		mv_reg_t_##name, offsetof(struct kvm_regs, name)                                   \
-	}
-	GPR(rax), GPR(rbx), GPR(rcx), GPR(rdx), GPR(rsi), GPR(rdi), GPR(rsp), GPR(rbp), GPR(r8),
-	GPR(r9),  GPR(r10), GPR(r11), GPR(r12), GPR(r13), GPR(r14), GPR(r15), GPR(rip), GPR(rflags),
-#undef GPR
-};
-
-#define NUM_GPRS (sizeof(gprs) / sizeof(gprs[0]))
+/* In the same order. */
+MV_ABI_ASSERT(sizeof(struct kvm_regs) == sizeof(struct mv_gprs_t));
+MV_ABI_ASSERT(offsetof(struct kvm_regs, rsi) == offsetof(struct mv_gprs_t, rsi));
+MV_ABI_ASSERT(offsetof(struct kvm_regs, rsp) == offsetof(struct mv_gprs_t, rsp));
+MV_ABI_ASSERT(offsetof(struct kvm_regs, r8) == offsetof(struct mv_gprs_t, r8));
+MV_ABI_ASSERT(offsetof(struct kvm_regs, rip) == offsetof(struct mv_gprs_t, rip));
 
 int shim_vcpu_get_regs(struct shim_vcpu *vcpu, struct kvm_regs *regs)
 {
-	struct mv_rdl_entry_t entries[NUM_GPRS];
-	mv_status_t status;
-	size_t i;
-
-	for (i = 0; i < NUM_GPRS; i++)
-		entries[i] = (struct mv_rdl_entry_t){ .reg = gprs[i].reg };
-	status = hypercall_rdl(MV_VS_OP_REG_GET_LIST_IDX_VAL, vcpu->vsid, entries, NUM_GPRS);
-	if (status != MV_STATUS_SUCCESS)
-		return hypercall_errno(status);
-	for (i = 0; i < NUM_GPRS; i++)
-		memcpy((char *)regs + gprs[i].offset, &entries[i].val, sizeof(entries[i].val));
-	return 0;
+	return hypercall_errno(hypercall_gprs_get(vcpu->vsid, (struct mv_gprs_t *)regs));
 }
 
 int shim_vcpu_set_regs(struct shim_vcpu *vcpu, const struct kvm_regs *regs)
 {
-	struct mv_rdl_entry_t entries[NUM_GPRS];
-	size_t i;
-
-	for (i = 0; i < NUM_GPRS; i++) {
-		entries[i].reg = gprs[i].reg;
-		memcpy(&entries[i].val, (const char *)regs + gprs[i].offset,
-		       sizeof(entries[i].val));
-		if (gprs[i].reg == mv_reg_t_rflags)
-			entries[i].val |= RFLAGS_FIXED;
-	}
-	return hypercall_errno(
-		hypercall_rdl(MV_VS_OP_REG_SET_LIST_IDX_VAL, vcpu->vsid, entries, NUM_GPRS));
+	return hypercall_errno(hypercall_gprs_set(vcpu->vsid, (const struct mv_gprs_t *)regs));
 }
 
 /* A supervisor's view; what rights the page gives KVM doesn't tell. */

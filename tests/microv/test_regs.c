@@ -316,6 +316,118 @@ static void bad_lists(void **state)
 	assert_int_equal(HC(0, VS, REG_SET_LIST, id, 0, 0), UNKNOWN);
 }
 
+/* The numbers of what mv_gprs_t has, in its order. */
+static const uint8_t gprs[] = {
+	mv_reg_t_rax, mv_reg_t_rbx, mv_reg_t_rcx, mv_reg_t_rdx, mv_reg_t_rsi, mv_reg_t_rdi,
+	mv_reg_t_rsp, mv_reg_t_rbp, mv_reg_t_r8,  mv_reg_t_r9,	mv_reg_t_r10, mv_reg_t_r11,
+	mv_reg_t_r12, mv_reg_t_r13, mv_reg_t_r14, mv_reg_t_r15, mv_reg_t_rip, mv_reg_t_rflags,
+};
+
+static void all_gprs(void **state)
+{
+	uint64_t *page = (uint64_t *)fake_shared;
+
+	(void)state;
+	for (unsigned int i = 0; i < ARRAY_SIZE(gprs); i++)
+		set(gprs[i], value_for(gprs[i]));
+	assert_int_equal(HC(0, VS, GPRS_GET, id, 0, 0), SUCCESS);
+	for (unsigned int i = 0; i < ARRAY_SIZE(gprs); i++) {
+		assert_int_equal(page[i], value_for(gprs[i]));
+		page[i] = ~page[i];
+	}
+	assert_int_equal(HC(0, VS, GPRS_SET, id, 0, 0), SUCCESS);
+	for (unsigned int i = 0; i < ARRAY_SIZE(gprs) - 1; i++)
+		assert_int_equal(get(gprs[i]), ~value_for(gprs[i]));
+	assert_int_equal(get(mv_reg_t_rflags), (~value_for(mv_reg_t_rflags) & 0x3F7FD5) | 2);
+}
+
+static void fill_sregs(void)
+{
+	for (uint64_t reg = mv_reg_t_es_selector; reg <= mv_reg_t_idtr_base; reg++)
+		set(reg, value_for(reg));
+	for (uint64_t reg = mv_reg_t_cr0; reg <= mv_reg_t_cr8; reg++)
+		set(reg, value_for(reg));
+}
+
+static void all_sregs(void **state)
+{
+	struct mv_sregs_t *page = (struct mv_sregs_t *)fake_shared, before;
+
+	(void)state;
+	fill_sregs();
+	fake_exit(&(struct mk_exit){ .reason = MK_EXIT_INTR });
+	fake_run(id);
+	HC(0, VS, QUEUE_INTERRUPT, id, 0x77, 0);
+	assert_int_equal(HC(0, VS, SREGS_GET, id, 0, 0), SUCCESS);
+	before = *page;
+	for (unsigned int i = 0; i < 10; i++) {
+		const struct mv_segment_t *s = &page->es + i;
+		uint64_t reg = mv_reg_t_es_selector + 4 * i;
+
+		assert_int_equal(s->selector, (uint16_t)value_for(reg));
+		assert_int_equal(s->attrib, 0x93);
+		assert_int_equal(s->limit, value_for(reg + 2));
+		assert_int_equal(s->base, value_for(reg + 3));
+	}
+	for (unsigned int i = 0; i < 5; i++)
+		assert_int_equal((&page->cr0)[i], value_for(mv_reg_t_cr0 + i));
+	assert_int_equal(page->efer, get_msr(MSR_EFER));
+	assert_int_equal(page->apic_base, 0xFEE00900);
+	assert_int_equal(page->interrupt, 1);
+	assert_int_equal(page->interrupt_vector, 0x77);
+
+	before.tr.base++;
+	before.idtr.limit++;
+	before.cr3 += 0x1000;
+	before.efer = EFER_SCE;
+	before.apic_base = 0xFEC00900;
+	*page = before;
+	assert_int_equal(HC(0, VS, SREGS_SET, id, 0, 0), SUCCESS);
+	fake_exit(&(struct mk_exit){ .reason = MK_EXIT_INTR });
+	fake_run(id);
+	assert_int_equal(HC(0, VS, SREGS_GET, id, 0, 0), SUCCESS);
+	assert_memory_equal(page, &before, offsetof(struct mv_sregs_t, interrupt));
+}
+
+static void sregs_all_or_none(void **state)
+{
+	struct mv_sregs_t *page = (struct mv_sregs_t *)fake_shared, good, bad[6];
+
+	(void)state;
+	fill_sregs();
+	HC(0, VS, SREGS_GET, id, 0, 0);
+	good = *page;
+	for (unsigned int i = 0; i < ARRAY_SIZE(bad); i++) {
+		bad[i] = good;
+		bad[i].cs.base = 0x4444;
+		bad[i].cr2 = 0x5555;
+	}
+	bad[0].tr.attrib |= 0x100;
+	bad[1].cr0 |= 1ULL << 32;
+	bad[2].cr4 |= 1ULL << 63;
+	bad[3].cr8 = 16;
+	bad[4].efer |= 1ULL << 63;
+	bad[5].apic_base |= 1;
+	for (unsigned int i = 0; i < ARRAY_SIZE(bad); i++) {
+		*page = bad[i];
+		assert_int_equal(HC(0, VS, SREGS_SET, id, 0, 0), UNKNOWN);
+		HC(0, VS, SREGS_GET, id, 0, 0);
+		assert_memory_equal(page, &good, sizeof(good));
+	}
+}
+
+static void whole_needs_a_page(void **state)
+{
+	(void)state;
+	assert_int_equal(HC(0, VS, SREGS_SET, 1, 0, 0), MV_STATUS_INVALID_INPUT_REG1);
+	assert_int_equal(HC(0, VS, GPRS_GET, 1, 0, 0), MV_STATUS_INVALID_INPUT_REG1);
+	HC(0, PP, CLR_SHARED_PAGE_GPA, 0, 0, 0);
+	assert_int_equal(HC(0, VS, GPRS_GET, id, 0, 0), UNKNOWN);
+	assert_int_equal(HC(0, VS, GPRS_SET, id, 0, 0), UNKNOWN);
+	assert_int_equal(HC(0, VS, SREGS_GET, id, 0, 0), UNKNOWN);
+	assert_int_equal(HC(0, VS, SREGS_SET, id, 0, 0), UNKNOWN);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -329,6 +441,10 @@ int main(void)
 		cmocka_unit_test_setup(lists, setup),
 		cmocka_unit_test_setup(full_list, setup),
 		cmocka_unit_test_setup(bad_lists, setup),
+		cmocka_unit_test_setup(all_gprs, setup),
+		cmocka_unit_test_setup(all_sregs, setup),
+		cmocka_unit_test_setup(sregs_all_or_none, setup),
+		cmocka_unit_test_setup(whole_needs_a_page, setup),
 	};
 
 	return cmocka_run_group_tests_name("microv regs", tests, NULL, NULL);

@@ -386,6 +386,67 @@ static mv_status_t run(struct mv_regs *regs)
 	return status;
 }
 
+static void move(uint64_t *page, unsigned int number, bool set)
+{
+	if (set)
+		hv.reg[number] = *page;
+	else
+		*page = hv.reg[number];
+}
+
+static mv_status_t gprs(bool set)
+{
+	static const uint8_t order[] = {
+		mv_reg_t_rax, mv_reg_t_rbx, mv_reg_t_rcx, mv_reg_t_rdx, mv_reg_t_rsi, mv_reg_t_rdi,
+		mv_reg_t_rsp, mv_reg_t_rbp, mv_reg_t_r8,  mv_reg_t_r9,	mv_reg_t_r10, mv_reg_t_r11,
+		mv_reg_t_r12, mv_reg_t_r13, mv_reg_t_r14, mv_reg_t_r15, mv_reg_t_rip, mv_reg_t_rflags,
+	};
+	uint64_t *page = page_in();
+
+	for (size_t i = 0; i < sizeof(order); i++)
+		move(&page[i], order[i], set);
+	if (set)
+		hv.reg[mv_reg_t_rflags] |= 2;
+	return MV_STATUS_SUCCESS;
+}
+
+static void segment(struct mv_segment_t *s, unsigned int first, bool set)
+{
+	uint64_t *reg = &hv.reg[first];
+
+	if (set) {
+		reg[0] = s->selector;
+		reg[1] = s->attrib;
+		reg[2] = s->limit;
+		reg[3] = s->base;
+	} else {
+		*s = (struct mv_segment_t){ (uint16_t)reg[0], (uint16_t)reg[1], (uint32_t)reg[2],
+					    reg[3] };
+	}
+}
+
+static mv_status_t sregs(bool set)
+{
+	static const uint8_t crs[] = { mv_reg_t_cr0, mv_reg_t_cr2, mv_reg_t_cr3, mv_reg_t_cr4,
+				       mv_reg_t_cr8 };
+	struct mv_sregs_t *page = page_in();
+
+	for (unsigned int i = 0; i < 10; i++)
+		segment(&page->es + i, mv_reg_t_es_selector + 4 * i, set);
+	for (unsigned int i = 0; i < sizeof(crs); i++)
+		move(&page->cr0 + i, crs[i], set);
+	if (set) {
+		hv.efer = page->efer;
+		hv.apic_base = page->apic_base;
+	} else {
+		page->efer = hv.efer;
+		page->apic_base = hv.apic_base;
+		page->interrupt = hv.events.interrupt;
+		page->interrupt_vector = hv.events.interrupt_vector;
+	}
+	return MV_STATUS_SUCCESS;
+}
+
 static mv_status_t events(bool set)
 {
 	struct vcpu_events *page = page_in();
@@ -485,6 +546,14 @@ static mv_status_t vs_op(unsigned int idx, struct mv_regs *regs)
 		assert_int_equal(regs->reg[2] % PAGE, 0);
 		regs->reg[0] = hv.gpa;
 		return hv.gpa ? MV_STATUS_SUCCESS : MV_STATUS_FAILURE_UNKNOWN;
+	case MV_VS_OP_GPRS_GET_IDX_VAL:
+		return gprs(false);
+	case MV_VS_OP_GPRS_SET_IDX_VAL:
+		return gprs(true);
+	case MV_VS_OP_SREGS_GET_IDX_VAL:
+		return sregs(false);
+	case MV_VS_OP_SREGS_SET_IDX_VAL:
+		return sregs(true);
 	case MV_VS_OP_EVENTS_GET_IDX_VAL:
 		return events(false);
 	case MV_VS_OP_EVENTS_SET_IDX_VAL:
