@@ -69,7 +69,7 @@ demo:
 	@[ $(GUEST) = tiny ] || $(MAKE) guest
 	@tools/demo $(DRIVER) $(GUEST) $(if $(INTERACTIVE),interactive)
 
-bench: all
+bench: all guest
 	@integration/bench/run $(LAB)
 
 test:

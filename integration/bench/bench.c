@@ -7,6 +7,7 @@
  */
 #include "bench.h"
 
+#include <time.h>
 #include <x86intrin.h>
 
 #define ROWS_MAX 64
@@ -20,6 +21,7 @@ static const struct row *rows[ROWS_MAX];
 static struct kt_test tests[ROWS_MAX];
 static unsigned int num_rows;
 static struct reading started, taken;
+static double idle_started, clock_started; /* seconds */
 
 /* How often a VM was entered: by the microkernel's count or KVM's; neither: no count. */
 static const char *const counters[] = {
@@ -48,8 +50,31 @@ static uint64_t counter_read(void)
 	return value;
 }
 
+static double seconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+}
+
+/* How long CPU 0 has had nothing to do. */
+static double idle_seconds(void)
+{
+	unsigned long long idle = 0, wait = 0;
+	FILE *file = fopen("/proc/stat", "r");
+
+	REQUIRE(file != NULL);
+	REQUIRE(fscanf(file, "cpu %*u %*u %*u %*u %*[^c]cpu0 %*u %*u %*u %llu %llu", &idle,
+		       &wait) == 2);
+	fclose(file);
+	return (double)(idle + wait) / (double)sysconf(_SC_CLK_TCK);
+}
+
 void begin(void)
 {
+	idle_started = idle_seconds();
+	clock_started = seconds();
 	started.switches = counter_read();
 	started.ticks = __rdtsc();
 }
@@ -58,6 +83,27 @@ void end(void)
 {
 	taken.ticks = __rdtsc() - started.ticks;
 	taken.switches = counter_read() - started.switches;
+}
+
+void end_busy(void)
+{
+	double idle, passed;
+
+	end();
+	passed = seconds() - clock_started;
+	idle = idle_seconds() - idle_started;
+	taken.ticks = (uint64_t)((double)taken.ticks * (1 - idle / passed));
+}
+
+void result(uint64_t value)
+{
+	taken = (struct reading){ .ticks = value };
+}
+
+void need_measured(void)
+{
+	if (!measured)
+		kt_skip("only with -m");
 }
 
 static struct reading run(const struct row *row, uint64_t times)
@@ -69,7 +115,7 @@ static struct reading run(const struct row *row, uint64_t times)
 static void measure(const struct row *row)
 {
 	uint64_t few = measured ? row->few : 1, many = measured ? row->many : 2;
-	struct reading a = run(row, few), b = run(row, many);
+	struct reading a = few ? run(row, few) : (struct reading){ 0 }, b = run(row, many);
 	double n = (double)(many - few);
 
 	if (!counter())
@@ -112,7 +158,8 @@ static void choose(const struct row *list, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	const struct row *const lists[] = { guest_rows, ioctl_rows, root_rows };
+	const struct row *const lists[] = { guest_rows, ioctl_rows, root_rows, memory_rows,
+					    qemu_rows };
 
 	measured = argc > 1 && !strcmp(argv[1], "-m");
 	argv += 1 + measured;
