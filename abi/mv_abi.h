@@ -237,7 +237,8 @@ enum mv_op { MV_OPS(MV_OPS_ENUM) };
 	X(VS, vs, 0x5, GVA_TO_GLA, gva_to_gla, MV, NO, "", "", "", "")                             \
 	X(VS, vs, 0x6, GLA_TO_GPA, gla_to_gpa, MV, YES, "REG1 15:0: VSID; REG2: GLA, page aligned", \
 	  "REG0 63:12: GPA, 11:0: MV_MAP_FLAG_*", "INVALID_INPUT_REG1: no such guest VS; INVALID_INPUT_REG2: misaligned; "   \
-	  "FAILURE_UNKNOWN: not mapped; FAILURE_BUSY", "Walks the guest's page tables with its CR0, CR3, CR4 and EFER.")     \
+	  "FAILURE_UNKNOWN: not mapped; FAILURE_NO_MEMORY: OURS, a page table is at a page that isn't mapped: REG0; FAILURE_BUSY", \
+	  "Walks the guest's page tables with its CR0, CR3, CR4 and EFER.")     \
 	X(VS, vs, 0x7, GVA_TO_GPA, gva_to_gpa, MV, NO, "", "", "", "")                             \
 	X(VS, vs, 0x8, RUN, run, MV, YES, "REG1 15:0: VSID; shared page: mv_run_t", "REG0: mv_exit_reason_t; shared page: mv_exit_*_t, and mv_exit_state_t at MV_EXIT_STATE_OFFSET", \
 	  "INVALID_INPUT_REG1: no such guest VS; FAILURE_UNKNOWN: no shared page or a bad entry of mv_run_t; FAILURE_BUSY; EXIT_FAILURE; EXIT_UNKNOWN", \
@@ -503,7 +504,16 @@ MV_ABI_SIZE(struct mv_cdl_t, 0x1000);
 #define MV_RUN_FLAG_PV_CPUID 0x400ULL /* KVM's own MSRs only as its CPUID has them */
 #define MV_RUN_FLAG_VMCALL_UD 0x800ULL /* VMCALL gives #UD, and isn't made a VMMCALL */
 #define MV_RUN_FLAG_NO_LISTS 0x1000ULL /* reg and msr aren't filled in: nothing is to be written */
-#define MV_RUN_FLAGS_ALL 0x1FFFULL
+/*
+ * OURS: memory that comes when it is needed. With ASK, before an access at a page that isn't
+ * mapped counts as a device's, the run returns with mv_exit_reason_t_mmio and MV_EXIT_MMIO_ASK.
+ * The next run begins that access over; with NO_MEMORY it is a device's, as all such accesses
+ * of this VS to that page from then on, until a run has FORGET.
+ */
+#define MV_RUN_FLAG_ASK 0x2000ULL
+#define MV_RUN_FLAG_NO_MEMORY 0x4000ULL
+#define MV_RUN_FLAG_FORGET 0x8000ULL
+#define MV_RUN_FLAGS_ALL 0xFFFFULL
 
 struct mv_run_t {
 	struct mv_rdl_entry_t reg[MV_RUN_MAX_REGS];
@@ -686,6 +696,10 @@ MV_ABI_SIZE(struct mv_exit_state_t, MV_PAGE_SIZE - MV_EXIT_STATE_OFFSET);
 #define MV_EXIT_MMIO_READ 0x1ULL
 #define MV_EXIT_MMIO_WRITE 0x2ULL
 #define MV_EXIT_MMIO_EXECUTE 0x4ULL
+/* OURS: see MV_RUN_FLAG_ASK; size is 0, gpa may be the page's. KEEP: the data that this run was
+ * given isn't used yet, the next run is to give it again. */
+#define MV_EXIT_MMIO_ASK 0x8ULL
+#define MV_EXIT_MMIO_KEEP 0x10ULL
 
 /*
  * OURS: an instruction's access of `size` bytes that user space must serve. A write is one of

@@ -111,9 +111,13 @@ static int vmcall_fixed(struct run *r)
 	struct fault fault;
 	struct insn insn;
 	uint64_t gla = walk_linear_rip(&r->vs);
+	int err = insn_fetch(r->c->cpu, &r->vs, &insn, &fault);
 
-	if (insn_fetch(r->c->cpu, &r->vs, &insn, &fault) ||
-	    memcmp(insn.bytes + insn.prefixes, vmcall, sizeof(vmcall)))
+	if (err == -MK_EAGAIN) {
+		run_ask(r, 0);
+		return 1;
+	}
+	if (err || memcmp(insn.bytes + insn.prefixes, vmcall, sizeof(vmcall)))
 		return 0;
 	if (walk_cpl(&r->vs)) {
 		exit_inject_gp(r->vs.st);
@@ -142,7 +146,9 @@ static void guest_exception(struct run *r)
 {
 	const struct mk_exit *exit = &r->vs.st->exit;
 	struct fault fault = {
-		.vector = exit->event.vector, .error = exit->event.error, .addr = exit->addr,
+		.vector = exit->event.vector,
+		.error = exit->event.error,
+		.addr = exit->addr,
 	};
 
 	if (fault.vector == VEC_UD && vmcall_fixed(r))

@@ -97,8 +97,7 @@ static void simple(struct run *r)
 		leave_io(r, MV_EXIT_IO_IN, 1, 0);
 		return;
 	}
-	if (st->exit.io.port == PORT_RIP_MOVED &&
-	    !(state_data(st)->run_flags & MV_RUN_FLAG_OUT_7E))
+	if (st->exit.io.port == PORT_RIP_MOVED && !(state_data(st)->run_flags & MV_RUN_FLAG_OUT_7E))
 		run_advance(r, next);
 	else
 		wait_for(r, IO_OUT, 1, next);
@@ -216,9 +215,9 @@ static void outs(struct run *r, const struct string *s)
 	int err;
 
 	err = string_copy(r, s, &value, size, 0, &fault);
-	if (err < 0)
+	if (err == -MK_EFAULT)
 		emulate_exit(r); /* out of a device */
-	if (err < 0 || run_failed(r, err, &fault))
+	if (err == -MK_EFAULT || run_failed(r, err, &fault))
 		return;
 	memcpy(page->out, &value, size);
 	leave_io(r, MV_EXIT_IO_OUT | MV_EXIT_IO_STRING, 1, value);
@@ -242,35 +241,44 @@ static uint32_t read_ahead(const struct mk_state *st, const struct string *s, un
 	return count ? count : 1;
 }
 
-/* Whether it can be written; where it can't even be translated, that is for string_copy(). */
+/*
+ * Whether it can be written; where it can't even be translated, that is for string_copy(). 1, 0
+ * or -MK_EAGAIN.
+ */
 static int is_memory(struct run *r, uint64_t gla)
 {
 	unsigned int access = WALK_WRITE | (walk_cpl(&r->vs) == 3 ? WALK_USER : 0);
 	struct mapping map;
 	struct fault fault;
+	int err = walk(r->c->cpu, &r->vs, gla, access, &map, &fault);
 
-	return walk(r->c->cpu, &r->vs, gla, access, &map, &fault) ||
-	       walk_gpa_writable(r->c->cpu, &r->vs, map.gpa);
+	return err ? err : walk_gpa_writable(r->c->cpu, &r->vs, map.gpa);
 }
 
-/* Does the next element go, at least in part, to a device? */
-static int to_device(struct run *r, const struct string *s)
+/* Are the `len` bytes from ES:RDI + offset on the guest's memory? As is_memory(). */
+static int to_memory(struct run *r, unsigned int addr_size, int64_t offset, unsigned int len)
 {
-	uint64_t ea = r->vs.st->gpr[MK_RDI] & mask(s->addr_size), gla;
-	unsigned int last = r->vs.st->exit.io.size - 1;
+	uint64_t ea = (r->vs.st->gpr[MK_RDI] + offset) & mask(addr_size), gla;
 	struct fault fault;
+	int first;
 
-	if (linearize(r, MK_ES, ea, last + 1, 1, &gla, &fault))
-		return 0;
-	return !is_memory(r, gla) || !is_memory(r, gla + last);
+	if (linearize(r, MK_ES, ea, len, 1, &gla, &fault))
+		return 1;
+	first = is_memory(r, gla);
+	return first == 1 ? is_memory(r, gla + len - 1) : first;
 }
 
 static void ins(struct run *r, const struct string *s)
 {
 	struct vs_data *data = state_data(r->vs.st);
 	uint32_t reps = read_ahead(r->vs.st, s, r->vs.st->exit.io.size);
+	int memory = to_memory(r, s->addr_size, 0, r->vs.st->exit.io.size);
 
-	if (to_device(r, s)) {
+	if (memory == -MK_EAGAIN) {
+		run_ask(r, 0);
+		return;
+	}
+	if (!memory) {
 		emulate_exit(r);
 		return;
 	}
@@ -318,11 +326,20 @@ static void ins_complete(struct run *r, const uint8_t *in)
 	struct mk_state *st = r->vs.st;
 	struct vs_data *data = state_data(st);
 	struct string s = {
-		.addr_size = data->io_addr_size, .seg = MK_ES, .rep = data->io_rep,
+		.addr_size = data->io_addr_size,
+		.seg = MK_ES,
+		.rep = data->io_rep,
 	};
 	uint32_t reps = ins_reps(st, &s), at_once = st->rflags & RFLAGS_DF ? 1 : reps;
+	int64_t offset = st->rflags & RFLAGS_DF ? -(int64_t)data->io_size * (reps - 1) : 0;
 	struct fault fault;
 
+	/* All of it once more, when the memory is there. */
+	if (reps && to_memory(r, s.addr_size, offset, reps * data->io_size) == -MK_EAGAIN) {
+		data->io = IO_INS;
+		run_ask(r, 1);
+		return;
+	}
 	for (uint32_t i = 0; i < reps; i += at_once) {
 		uint8_t *from = (uint8_t *)in + i * data->io_size;
 		int err = string_copy(r, &s, from, at_once * data->io_size, 1, &fault);

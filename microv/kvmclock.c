@@ -57,11 +57,12 @@ uint64_t kvmclock_read(const struct vs *vs, uint64_t index)
 static int write_begin(struct vs *vs, uint64_t gpa, uint32_t *version)
 {
 	uint32_t old;
+	int err = walk_gpa_copy(vs->cpu, vs, gpa, &old, sizeof(old), 0);
 
-	if (walk_gpa_copy(vs->cpu, vs, gpa, &old, sizeof(old), 0))
-		return -1;
+	if (err)
+		return err;
 	*version = (old + 1) | 1;
-	return walk_gpa_cmpxchg(vs->cpu, vs, gpa, &old, version, sizeof(old)) ? -1 : 0;
+	return walk_gpa_cmpxchg(vs->cpu, vs, gpa, &old, version, sizeof(old));
 }
 
 static int write_end(struct vs *vs, uint64_t gpa, uint32_t *version, void *info, size_t len)
@@ -75,22 +76,27 @@ static int write_end(struct vs *vs, uint64_t gpa, uint32_t *version, void *info,
 	return walk_gpa_cmpxchg(vs->cpu, vs, gpa, &old, version, sizeof(old)) ? -1 : 0;
 }
 
-/* The time at which the VM's clock was 0. Memory that isn't there stays as it is. */
-static void wall_clock_show(struct vs *vs, uint64_t gpa)
+/* The time at which the VM's clock was 0. Memory that isn't there stays as it is: -MK_EAGAIN. */
+static int wall_clock_show(struct vs *vs, uint64_t gpa)
 {
 	const struct cpu_time *t = &cpus[vs->cpu].time;
 	uint64_t now = rdtsc(), ns;
 	struct wall_info info;
+	int err;
 
+	time_of(vs)->wall_due = 0;
 	if (!gpa || !t->khz)
-		return;
+		return 0;
 	lock_take(&vms[vs->vmid].lock, vs->cpu);
 	ns = clock_real(vs->cpu, now) - clock_at(clock_of(vs), vs->cpu, now);
 	lock_drop(&vms[vs->vmid].lock);
 	info.s = (uint32_t)(ns / NS_PER_S);
 	info.ns = ns % NS_PER_S;
-	if (!write_begin(vs, gpa, &info.version))
+	err = write_begin(vs, gpa, &info.version);
+	if (!err)
 		write_end(vs, gpa, &info.version, &info, sizeof(info));
+	time_of(vs)->wall_due = err == -MK_EAGAIN;
+	return err == -MK_EAGAIN ? err : 0;
 }
 
 void kvmclock_write(struct vs *vs, uint64_t index, uint64_t value, int guest)
@@ -174,37 +180,45 @@ static void make_info(struct vs *vs, struct time_info *info)
 	t->stable = cpu->stable;
 }
 
-static void show(struct vs *vs, uint64_t gpa)
+static int show(struct vs *vs, uint64_t gpa)
 {
 	struct vs_time *t = time_of(vs);
 	struct time_info info;
 	uint32_t version;
 	uint8_t flags;
+	int err;
 
 	lock_take(&vms[vs->vmid].lock, vs->cpu);
 	make_info(vs, &info);
 	lock_drop(&vms[vs->vmid].lock);
 	t->shown = 0;
-	if (write_begin(vs, gpa, &version) ||
-	    walk_gpa_copy(vs->cpu, vs, gpa + offsetof(struct time_info, flags), &flags, 1, 0))
-		return;
+	err = write_begin(vs, gpa, &version);
+	if (!err)
+		err = walk_gpa_copy(vs->cpu, vs, gpa + offsetof(struct time_info, flags), &flags, 1,
+				    0);
+	if (err)
+		return err == -MK_EAGAIN ? err : 0;
 	info.flags |= t->stopped ? TIME_STOPPED : flags & TIME_STOPPED;
 	if (write_end(vs, gpa, &version, &info, sizeof(info)))
-		return;
+		return 0;
 	t->shown = 1;
 	t->stopped = 0;
+	return 0;
 }
 
-void kvmclock_enter(struct vs *vs)
+int kvmclock_enter(struct vs *vs)
 {
 	const struct cpu_time *cpu = &cpus[vs->cpu].time;
 	const struct vs_time *t = time_of(vs);
 	uint64_t gpa = t->kvmclock & ~ENABLE;
+	int err = t->wall_due ? wall_clock_show(vs, clock_of(vs)->wall) : 0;
 
+	if (err)
+		return err;
 	if (!(t->kvmclock & ENABLE) || !cpu->khz || is_current(t, clock_of(vs), cpu, vs->cpu) ||
 	    gpa % MV_PAGE_SIZE > MV_PAGE_SIZE - sizeof(struct time_info))
-		return;
-	show(vs, gpa);
+		return 0;
+	return show(vs, gpa);
 }
 
 mv_status_t hc_vs_clock_paused(struct call *c)

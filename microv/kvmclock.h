@@ -30,7 +30,7 @@ uint64_t kvmclock_read(const struct vs *vs, uint64_t index);
 /* `guest`: by WRMSR, and not by user space. */
 void kvmclock_write(struct vs *vs, uint64_t index, uint64_t value, int guest);
 
-/* Before each entry: what the guest sees is brought up to date. */
-void kvmclock_enter(struct vs *vs);
+/* Before each entry: what the guest sees is brought up to date. 0; -MK_EAGAIN as in walk.h. */
+int kvmclock_enter(struct vs *vs);
 
 #endif

@@ -22,8 +22,11 @@ static int op_translate(struct emu *e, uint64_t gla, unsigned int access, uint64
 	struct run *r = e->context;
 	struct mapping map;
 	struct fault fault;
+	int err = walk(r->c->cpu, &r->vs, gla, access, &map, &fault);
 
-	if (!walk(r->c->cpu, &r->vs, gla, access, &map, &fault)) {
+	if (err < 0)
+		return EMU_ABSENT;
+	if (!err) {
 		*gpa = map.gpa;
 		return EMU_OK;
 	}
@@ -36,18 +39,23 @@ static int op_translate(struct emu *e, uint64_t gla, unsigned int access, uint64
 	return EMU_FAULT;
 }
 
+static int op_result(int err)
+{
+	return !err ? EMU_OK : err == -MK_EAGAIN ? EMU_ABSENT : EMU_NOT_MEMORY;
+}
+
 static int op_load(struct emu *e, uint64_t gpa, void *buf, unsigned int len)
 {
 	struct run *r = e->context;
 
-	return walk_gpa_copy(r->c->cpu, &r->vs, gpa, buf, len, 0) ? EMU_NOT_MEMORY : EMU_OK;
+	return op_result(walk_gpa_copy(r->c->cpu, &r->vs, gpa, buf, len, 0));
 }
 
 static int op_store(struct emu *e, uint64_t gpa, const void *buf, unsigned int len)
 {
 	struct run *r = e->context;
 
-	return walk_gpa_copy(r->c->cpu, &r->vs, gpa, (void *)buf, len, 1) ? EMU_NOT_MEMORY : EMU_OK;
+	return op_result(walk_gpa_copy(r->c->cpu, &r->vs, gpa, (void *)buf, len, 1));
 }
 
 static int op_cmpxchg(struct emu *e, uint64_t gpa, const void *old, const void *value,
@@ -60,7 +68,7 @@ static int op_cmpxchg(struct emu *e, uint64_t gpa, const void *old, const void *
 	if (!len || len > 16 || len & (len - 1) || (len == 16 && gpa % 16))
 		return EMU_UNHANDLED;
 	ret = walk_gpa_cmpxchg(r->c->cpu, &r->vs, gpa, old, value, len);
-	return ret < 0 ? EMU_NOT_MEMORY : ret ? EMU_RETRY : EMU_OK;
+	return ret > 0 ? EMU_RETRY : op_result(ret);
 }
 
 static void op_vector_get(struct emu *e, unsigned int n, uint8_t value[32])
@@ -166,6 +174,16 @@ static struct mv_exit_mmio_t *leave_mmio(struct run *r)
 	return page;
 }
 
+void run_ask(struct run *r, int keep)
+{
+	struct mv_exit_mmio_t *page = leave_mmio(r);
+	uint64_t asked = state_data(r->vs.st)->asked;
+
+	page->gpa = asked & ~(MV_PAGE_SIZE - 1);
+	page->flags = MV_EXIT_MMIO_ASK | (keep ? MV_EXIT_MMIO_KEEP : 0) |
+		      (asked & ABSENT_WRITE ? MV_EXIT_MMIO_WRITE : MV_EXIT_MMIO_READ);
+}
+
 static void leave_unhandled(struct run *r, const struct emu_pending *pending)
 {
 	struct mv_exit_mmio_t *page = leave_mmio(r);
@@ -265,6 +283,17 @@ static void wait_for_data(struct run *r, const struct emu *e)
 	leave_access(r, &m->pending.want, 0);
 }
 
+/* What user space has read already isn't read again. */
+static void wait_for_memory(struct run *r, const struct emu *e)
+{
+	struct mmio_state *m = mmio_state(&r->vs);
+
+	take_regs(r, e);
+	m->again = !!e->pending.reads;
+	m->pending = e->pending;
+	run_ask(r, 0);
+}
+
 static void step(struct run *r, struct emu *e)
 {
 	struct vectors vectors;
@@ -282,6 +311,9 @@ static void step(struct run *r, struct emu *e)
 	case EMU_WAIT:
 		wait_for_data(r, e);
 		break;
+	case EMU_ABSENT:
+		wait_for_memory(r, e);
+		break;
 	case EMU_RETRY:
 		break;
 	default:
@@ -292,16 +324,19 @@ static void step(struct run *r, struct emu *e)
 /*
  * Code and page tables in a device's memory, and what the delivery of an event writes, aren't
  * RIP's accesses. But page tables that may only be read are good enough for the emulator: it
- * doesn't need the right to write that the CPU wants (APM vol. 2, 15.25.6).
+ * doesn't need the right to write that the CPU wants (APM vol. 2, 15.25.6). 1, 0 or -MK_EAGAIN.
  */
 static int is_emulated(struct run *r, const struct mk_exit *exit)
 {
 	uint8_t byte;
+	int err;
 
 	if (exit->mem_flags & MK_MEM_EXEC || exit->interrupted.type != MK_EVENT_NONE)
 		return 0;
-	return !(exit->mem_flags & MK_MEM_TABLE) ||
-	       !walk_gpa_copy(r->c->cpu, &r->vs, exit->addr, &byte, 1, 0);
+	if (!(exit->mem_flags & MK_MEM_TABLE))
+		return 1;
+	err = walk_gpa_copy(r->c->cpu, &r->vs, exit->addr, &byte, 1, 0);
+	return err == -MK_EAGAIN ? err : !err;
 }
 
 void emulate_exit(struct run *r)
@@ -324,11 +359,17 @@ void control_exit(struct run *r)
 
 void mmio_exit(struct run *r)
 {
-	if (!is_emulated(r, &r->vs.st->exit)) {
+	const struct mk_exit *exit = &r->vs.st->exit;
+	int emulated = walk_is_device(&r->vs, exit->addr, exit->mem_flags & MK_MEM_WRITE)
+			       ? is_emulated(r, exit)
+			       : -MK_EAGAIN;
+
+	if (emulated < 0)
+		run_ask(r, 0);
+	else if (!emulated)
 		leave_unhandled(r, NULL);
-		return;
-	}
-	emulate_exit(r);
+	else
+		emulate_exit(r);
 }
 
 uint32_t mmio_wanted(const struct vs *vs)
@@ -342,16 +383,17 @@ uint32_t mmio_wanted(const struct vs *vs)
 void mmio_complete(struct run *r, const uint8_t *in, uint64_t in_bytes)
 {
 	struct mmio_state *m = mmio_state(&r->vs);
-	int waits = m->waits && in_bytes && walk_linear_rip(&r->vs) == m->pending.rip;
+	int waits = m->waits && in_bytes, again = m->again;
 	struct emu e;
 
-	m->waits = 0;
+	m->waits = m->again = 0;
 	if (m->told < m->outs) {
 		leave_write(r);
-	} else if (waits) {
+	} else if ((waits || again) && walk_linear_rip(&r->vs) == m->pending.rip) {
 		emu_fill(&e, r);
 		e.pending = m->pending;
-		emu_give(&e, in);
+		if (waits)
+			emu_give(&e, in);
 		step(r, &e);
 	}
 }

@@ -84,6 +84,8 @@ int run_failed(struct run *r, int err, const struct fault *fault)
 {
 	if (err > 0)
 		run_fault(r, fault);
+	else if (err == -MK_EAGAIN)
+		run_ask(r, 0);
 	else if (err < 0)
 		run_leave_unknown(r);
 	return err;
@@ -185,6 +187,7 @@ static mv_status_t begin(struct run *r)
 	}
 
 	state_data(r->vs.st)->run_flags = input.flags;
+	walk_answer(&r->vs, input.flags);
 	r->window = !!(input.flags & MV_RUN_FLAG_WINDOW);
 	io_complete(r, input.in);
 	mmio_complete(r, input.in, input.in_bytes);
@@ -204,7 +207,10 @@ static void enter(struct run *r)
 	if (r->done)
 		return;
 	tsc_enter(&r->vs);
-	kvmclock_enter(&r->vs);
+	if (kvmclock_enter(&r->vs)) {
+		run_ask(r, 0);
+		return;
+	}
 	stats->delivered[r->vs.st->inject.type]++;
 	since = rdtsc();
 	err = mk_vs_run(r->vs.id);

@@ -26,6 +26,12 @@ void run_leave_hlt(struct run *r, enum mv_hlt_t why);
 /* Leaves the guest: nobody can serve this exit. */
 void run_leave_unknown(struct run *r);
 
+/*
+ * Leaves the guest: what it needs at the page that walk.h wants asked for starts over at the next
+ * run. keep: the data of this run is to come again (mmio.c).
+ */
+void run_ask(struct run *r, int keep);
+
 /* Injects an exception that an access of the guest gave. */
 void run_fault(struct run *r, const struct fault *fault);
 

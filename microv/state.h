@@ -40,6 +40,7 @@ enum msr_pending { MSR_NONE = 0, MSR_READ, MSR_WRITE };
 /* What an emulated instruction left for user space; goes on at the next run (mmio.c). */
 struct mmio_state {
 	uint8_t waits;	     /* `pending` waits for what user space reads */
+	uint8_t again;	     /* `pending` has what it read, but there was memory missing */
 	uint8_t outs, told; /* out[told..outs) are still to be told */
 	struct emu_io out[EMU_MAX_WRITES];
 	struct emu_pending pending;
@@ -74,10 +75,16 @@ struct vs_time {
 	uint16_t cpu;
 	int8_t shift;
 	uint8_t stable, shown;
+	uint8_t wall_due;  /* the wall clock's memory wasn't there yet */
 };
 
 /* An external interrupt that waits: for the guest to take it, or just for the next entry. */
 enum intr_pending { INTR_NONE = 0, INTR_QUEUED, INTR_NOW };
+
+/* Pages that aren't memory, as root said (walk.c): their address, and ABSENT_* in the low bits. */
+#define ABSENT_WRITE 1U
+#define ABSENT_VALID 2U
+#define ABSENT_PAGES 8U
 
 /* What is counted for a VS, of root too (stats.c). Written by the CPU that runs it. */
 struct vs_stats {
@@ -99,20 +106,23 @@ struct vs_data {
 	uint8_t io_addr_size; /* INS: bytes of an address */
 	uint8_t io_rep;	      /* INS: has a REP prefix */
 	uint64_t run_flags;   /* MV_RUN_FLAG_* of the last mv_vs_op_run */
+	uint64_t msr_rip;     /* linear RIP of the instruction that `msr` is about */
+	uint64_t iret_rip;    /* linear */
 	uint8_t msr;	      /* enum msr_pending */
-	uint64_t msr_rip;     /* linear RIP of that instruction */
 	uint8_t dead;	      /* MicroV faulted while it served this VS */
-	struct mmio_state mmio;
 	uint8_t intr;	      /* enum intr_pending */
 	uint8_t intr_vector;
 	uint8_t nmi_pending; /* 0 to 2 */
 	uint8_t nmi_masked;  /* one was delivered, and no IRET since */
 	uint8_t nmi_iret;    /* the IRET at iret_rip is about to end that */
-	uint64_t iret_rip;   /* linear */
+	uint8_t mp;	      /* enum mv_mp_state_t */
+	struct mmio_state mmio;
 	struct vs_time time;
 	struct vs_stats stats;
 	uint16_t cpuid_count; /* leaves in MicroV's own pages (cpuid.c) */
-	uint8_t mp;	      /* enum mv_mp_state_t */
+	uint8_t devices_next; /* of devices[]: the oldest */
+	uint64_t asked;	      /* the page that root is asked for, as in devices[] */
+	uint64_t devices[ABSENT_PAGES];
 };
 MV_ABI_ASSERT(sizeof(struct vs_data) <= sizeof(((struct mk_state *)0)->microv));
 

@@ -23,7 +23,7 @@ struct mode {
 	uint8_t levels;
 	uint8_t bits; /* of the address that each level takes */
 	uint8_t size; /* bytes of an entry */
-	uint8_t pae;  /* three levels: the top one is special */
+	uint8_t pae; /* three levels: the top one is special */
 };
 
 static const struct mode mode_32 = { .levels = 2, .bits = 10, .size = 4 };
@@ -62,17 +62,63 @@ static int guest_ready(unsigned int cpu, const struct vs *vs, uint64_t gpa, unsi
 	return guest_open(cpu, vs->vmid);
 }
 
+static int is_known(const struct vs_data *data, uint64_t page)
+{
+	unsigned int i = 0;
+
+	while (i < ABSENT_PAGES && data->devices[i] != page)
+		i++;
+	return i < ABSENT_PAGES;
+}
+
+int walk_is_device(struct vs *vs, uint64_t gpa, int write)
+{
+	struct vs_data *data = state_data(vs->st);
+	uint64_t page = gpa - gpa % MV_PAGE_SIZE + ABSENT_VALID + (write ? ABSENT_WRITE : 0);
+
+	if (!(data->run_flags & MV_RUN_FLAG_ASK) || is_known(data, page))
+		return 1;
+	data->asked = page;
+	return 0;
+}
+
+/*
+ * The oldest goes: there is room for all that one instruction can ask for, so that it ends. An
+ * answer may be older than what makes root forget.
+ */
+void walk_answer(struct vs *vs, uint64_t run_flags)
+{
+	struct vs_data *data = state_data(vs->st);
+
+	if (run_flags & MV_RUN_FLAG_NO_MEMORY && data->asked)
+		data->devices[data->devices_next++ % ABSENT_PAGES] = data->asked;
+	if (run_flags & MV_RUN_FLAG_FORGET)
+		memset(data->devices, 0, sizeof(data->devices));
+	data->asked = 0;
+}
+
+static int absent(struct vs *vs, uint64_t gpa, int write)
+{
+	return walk_is_device(vs, gpa, write) ? -MK_EFAULT : -MK_EAGAIN;
+}
+
 int walk_gpa_copy(unsigned int cpu, struct vs *vs, uint64_t gpa, void *buf, unsigned int len,
 		  int write)
 {
 	int err = guest_ready(cpu, vs, gpa, len);
 
-	return err ? err : mk_window_copy(gpa, buf, len, write);
+	if (err)
+		return err;
+	return mk_window_copy(gpa, buf, len, write) ? absent(vs, gpa, write) : 0;
 }
 
 int walk_gpa_writable(unsigned int cpu, struct vs *vs, uint64_t gpa)
 {
-	return !guest_ready(cpu, vs, gpa, 1) && !mk_window_or(gpa, 0);
+	if (guest_ready(cpu, vs, gpa, 1))
+		return 0;
+	if (!mk_window_or(gpa, 0))
+		return 1;
+	return walk_is_device(vs, gpa, 1) ? 0 : -MK_EAGAIN;
 }
 
 int walk_gpa_cmpxchg(unsigned int cpu, struct vs *vs, uint64_t gpa, const void *old,
@@ -80,7 +126,9 @@ int walk_gpa_cmpxchg(unsigned int cpu, struct vs *vs, uint64_t gpa, const void *
 {
 	int err = guest_ready(cpu, vs, gpa, len);
 
-	return err ? err : mk_window_cmpxchg(gpa, old, value, len);
+	if (!err)
+		err = mk_window_cmpxchg(gpa, old, value, len);
+	return err < 0 ? absent(vs, gpa, 1) : err;
 }
 
 static int guest_copy(struct walker *w, uint64_t gpa, void *buf, unsigned int len, int write)
@@ -231,7 +279,9 @@ static void mark(const struct walker *w, uint64_t gpa, uint64_t pte, int leaf)
 static uint64_t map_flags(const struct walker *w, int level)
 {
 	static const uint64_t size_flags[] = {
-		MV_MAP_FLAG_4K_PAGE, MV_MAP_FLAG_2M_PAGE, MV_MAP_FLAG_1G_PAGE,
+		MV_MAP_FLAG_4K_PAGE,
+		MV_MAP_FLAG_2M_PAGE,
+		MV_MAP_FLAG_1G_PAGE,
 	};
 
 	return MV_MAP_FLAG_READ_ACCESS | size_flags[level] |
@@ -274,13 +324,16 @@ static int walk_tables(struct walker *w, struct mapping *map, struct fault *faul
 {
 	uint64_t table = w->vs->st->cr3 & (w->mode->pae ? 0xFFFFFFE0ULL : PTE_ADDR);
 	uint64_t gpa, pte;
-	int level, leaf;
+	int level, leaf, err;
 
 	for (level = w->mode->levels - 1;; level--) {
 		pte = 0;
 		gpa = entry_gpa(w, table, level);
+		err = guest_copy(w, gpa, &pte, w->mode->size, 0);
+		if (err == -MK_EAGAIN)
+			return err;
 		/* Tables outside of the VM's memory: nothing is mapped there. */
-		if (guest_copy(w, gpa, &pte, w->mode->size, 0) || !(pte & PTE_P))
+		if (err || !(pte & PTE_P))
 			return page_fault(w, fault, 0);
 		leaf = level == 0 || (pte & PTE_PS && may_be_large(w, level));
 		if (use_entry(w, gpa, pte, level, leaf, fault))
@@ -289,8 +342,8 @@ static int walk_tables(struct walker *w, struct mapping *map, struct fault *faul
 			break;
 		table = pte & PTE_ADDR;
 	}
-	map->gpa = leaf_base(w, level, pte) |
-		   (w->gla & ((1ULL << level_shift(w->mode, level)) - 1));
+	map->gpa =
+		leaf_base(w, level, pte) | (w->gla & ((1ULL << level_shift(w->mode, level)) - 1));
 	map->flags = map_flags(w, level);
 	return 0;
 }
@@ -333,10 +386,11 @@ int walk_copy(unsigned int cpu, struct vs *vs, uint64_t gla, void *buf, unsigned
 
 	if (walk_cpl(vs) == 3)
 		access |= WALK_USER;
-	if (walk(cpu, vs, gla, access, &map[0], fault))
-		return 1;
-	if (first < len && walk(cpu, vs, gla + first, access, &map[1], fault))
-		return 1;
+	err = walk(cpu, vs, gla, access, &map[0], fault);
+	if (!err && first < len)
+		err = walk(cpu, vs, gla + first, access, &map[1], fault);
+	if (err)
+		return err;
 
 	err = guest_copy(&w, map[0].gpa, buf, first, access & WALK_WRITE);
 	if (!err && first < len)
@@ -351,16 +405,26 @@ mv_status_t hc_vs_gla_to_gpa(struct call *c)
 	struct fault fault;
 	mv_status_t status;
 	struct vs vs;
+	int err;
 
 	status = vs_take(c, &vs);
 	if (status != MV_STATUS_SUCCESS)
 		return status;
-	if (c->reg[2] % MV_PAGE_SIZE)
+	if (c->reg[2] % MV_PAGE_SIZE) {
 		status = MV_STATUS_INVALID_INPUT_REG2;
-	else if (walk(c->cpu, &vs, c->reg[2], WALK_PROBE, &map, &fault))
-		status = MV_STATUS_FAILURE_UNKNOWN;
-	else
+		goto out;
+	}
+	state_data(vs.st)->run_flags |= MV_RUN_FLAG_ASK;
+	err = walk(c->cpu, &vs, c->reg[2], WALK_PROBE, &map, &fault);
+	if (!err) {
 		c->reg[0] = map.gpa | map.flags;
+	} else if (err == -MK_EAGAIN) {
+		c->reg[0] = state_data(vs.st)->asked & ~(MV_PAGE_SIZE - 1);
+		status = MV_STATUS_FAILURE_NO_MEMORY;
+	} else {
+		status = MV_STATUS_FAILURE_UNKNOWN;
+	}
+out:
 	vs_drop(c, &vs);
 	return status;
 }

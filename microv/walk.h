@@ -38,22 +38,34 @@ int walk_big_code(struct vs *vs);
 /* The linear address of the instruction at RIP. */
 uint64_t walk_linear_rip(struct vs *vs);
 
-/* Translates one address. 0; or 1 and the fault. */
+/*
+ * Memory that isn't mapped: where root hasn't said yet that it is no memory of the VM, and wants
+ * to be asked (MV_RUN_FLAG_ASK), what follows returns -MK_EAGAIN. Then whatever needs it starts
+ * over after run_ask(). Everything else that isn't memory is -MK_EFAULT.
+ */
+
+/* Did root say so of this page? If not, it is the one that run_ask() asks for. */
+int walk_is_device(struct vs *vs, uint64_t gpa, int write);
+/* At the beginning of a run: root's answer, and whether to forget the earlier ones. */
+void walk_answer(struct vs *vs, uint64_t run_flags);
+
+/* Translates one address. 0; 1 and the fault; or -MK_EAGAIN. */
 int walk(unsigned int cpu, struct vs *vs, uint64_t gla, unsigned int access, struct mapping *map,
 	 struct fault *fault);
 
 /*
  * Copies up to a page between buf and the guest's linear memory (into it with WALK_WRITE).
- * 0; 1 and the fault, with nothing copied; -MK_EFAULT when a page isn't memory of the VM.
+ * 0; 1 and the fault, with nothing copied; -MK_EFAULT when a page isn't memory of the VM;
+ * -MK_EAGAIN.
  */
 int walk_copy(unsigned int cpu, struct vs *vs, uint64_t gla, void *buf, unsigned int len,
 	      unsigned int access, struct fault *fault);
 
-/* The same by guest-physical address: 0 or -MK_EFAULT (then part may be copied). */
+/* The same by guest-physical address: 0, -MK_EFAULT or -MK_EAGAIN (then part may be copied). */
 int walk_gpa_copy(unsigned int cpu, struct vs *vs, uint64_t gpa, void *buf, unsigned int len,
 		  int write);
 
-/* Is there memory that the guest may write? */
+/* Is there memory that the guest may write? 1, 0 or -MK_EAGAIN. */
 int walk_gpa_writable(unsigned int cpu, struct vs *vs, uint64_t gpa);
 
 /* As mk_window_cmpxchg(), in this guest's memory. */

@@ -371,6 +371,16 @@ static void *write_on(void *arg)
 	return NULL;
 }
 
+/* A vCPU has begun, and the memory that it needs has come. */
+static bool has_begun(const struct race *r, unsigned int i)
+{
+	unsigned int written = 0;
+
+	for (uint64_t page = 0; page < RACE_PAGES; page++)
+		written += !!*(volatile uint64_t *)(r->mem + page * KT_PAGE + 8 * i);
+	return written > 100;
+}
+
 static void race_start(struct race *r, uint32_t flags)
 {
 	r->vm = kt_vm_create();
@@ -393,7 +403,9 @@ static void race_start(struct race *r, uint32_t flags)
 	}
 	for (unsigned int i = 0; i < WRITERS; i++)
 		REQUIRE(pthread_create(&r->thread[i], NULL, write_on, &r->vcpu[i]) == 0);
-	usleep(100000); /* else all may be over before they are under way */
+	for (unsigned int i = 0; i < WRITERS; i++)
+		while (!has_begun(r, i))
+			usleep(1000);
 }
 
 static void race_stop(struct race *r)

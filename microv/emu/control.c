@@ -30,8 +30,10 @@ static int paging(const struct emu *e)
 static int pdptes_valid(struct emu *e)
 {
 	uint64_t pdpte[4];
+	int err = e->ops->load(e, e->cr3 & CR3_PAE, pdpte, sizeof(pdpte));
 
-	if (e->ops->load(e, e->cr3 & CR3_PAE, pdpte, sizeof(pdpte)))
+	e->absent = err == EMU_ABSENT;
+	if (err)
 		return 0;
 	for (unsigned int i = 0; i < 4; i++)
 		if (pdpte[i] & PDPTE_P && pdpte[i] & (PDPTE_RESERVED | e->gpa_reserved))

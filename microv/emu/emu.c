@@ -97,6 +97,7 @@ static void begin(struct emu *e)
 	e->outs = 0;
 	e->shadow = 0;
 	e->unfinished = 0;
+	e->absent = 0;
 	e->reads_used = 0;
 	if (!e->pending.valid || e->pending.rip != mem_code(e))
 		forget(e);
@@ -108,6 +109,8 @@ enum emu_result emu_step(struct emu *e)
 
 	begin(e);
 	err = execute(e);
+	if (e->absent)
+		err = EMU_ABSENT;
 	if (err) {
 		e->regs = e->saved;
 		e->outs = 0;
@@ -115,6 +118,6 @@ enum emu_result emu_step(struct emu *e)
 		e->regs.rip = e->next_rip;
 		e->regs.rflags &= ~FLAG_RF;
 	}
-	e->pending.valid = err == EMU_WAIT;
+	e->pending.valid = err == EMU_WAIT || err == EMU_ABSENT;
 	return err;
 }

@@ -17,6 +17,8 @@
  *               the data and call emu_step() again: it starts the instruction over with
  *               what it got. If somebody moved RIP meanwhile, the data is forgotten.
  *   EMU_RETRY   another CPU won a locked operation: nothing is done, run the guest again.
+ *   EMU_ABSENT  take regs back as above. Memory isn't there yet: when it is, the guest goes on,
+ *               or, if pending.reads isn't 0, this instruction as after EMU_WAIT.
  *   EMU_UNHANDLED  nothing is done; pending.code has the bytes for the report.
  */
 #ifndef EMU_EMU_H
@@ -27,7 +29,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum emu_result { EMU_OK = 0, EMU_FAULT, EMU_WAIT, EMU_RETRY, EMU_UNHANDLED, EMU_NOT_MEMORY };
+enum emu_result {
+	EMU_OK = 0,
+	EMU_FAULT,
+	EMU_WAIT,
+	EMU_RETRY,
+	EMU_UNHANDLED,
+	EMU_NOT_MEMORY,
+	EMU_ABSENT
+};
 
 /* Kinds of access, with the values of WALK_* in walk.h. */
 enum { EMU_READ = 0, EMU_WRITE = 1, EMU_EXEC = 2, EMU_USER = 4 };
@@ -67,7 +77,8 @@ struct emu_pending {
 	struct emu_io read[EMU_MAX_READS];
 };
 
-/* None of them crosses a page, and none touches struct emu but `fault`. */
+/* None of them crosses a page, and none touches struct emu but `fault`. Each of the first four
+ * may return EMU_ABSENT, too. */
 struct emu_ops {
 	/* Linear to guest-physical, setting A and D. EMU_OK; EMU_FAULT with e->fault. */
 	int (*translate)(struct emu *e, uint64_t gla, unsigned int access, uint64_t *gpa);
@@ -122,6 +133,7 @@ struct emu {
 	struct emu_regs saved; /* to go back to */
 	uint64_t next_rip; /* behind the instruction; branches change it */
 	uint8_t unfinished; /* REP: RIP stays */
+	uint8_t absent; /* EMU_FAULT only for want of memory: EMU_ABSENT */
 	uint8_t reads_used; /* of pending.read[] */
 };
 

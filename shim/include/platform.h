@@ -21,7 +21,7 @@
 #include <string.h>
 #endif
 
-/* Most pages that one platform_pin() takes. */
+/* Most pages that one platform_pin_there() takes. */
 #define PLATFORM_PIN_BATCH 512U
 
 /* Zeroed memory of any size, or NULL. May sleep. */
@@ -32,20 +32,42 @@ void platform_free(void *p);
 int platform_pages_alloc(unsigned int order, uint64_t *spa);
 void platform_pages_free(uint64_t spa, unsigned int order);
 
-struct platform_pin {
-	uint64_t spa[PLATFORM_PIN_BATCH]; /* physical address of each pinned page */
-	uint64_t skip; /* nothing pinned: after how many pages to go on */
-	bool writable; /* holds for all pages of this batch */
-};
-
 /*
- * Pins up to `pages` pages (at most PLATFORM_PIN_BATCH) of the caller's memory from hva on.
- * Returns how many, all at the start of the range; 0 when there is nothing to pin at hva (then
- * pin->skip is at least 1); -ENOMEM; -EINTR when the caller is being killed.
+ * Pins pages of the caller's memory for writing, from hva on up to the first that isn't there for
+ * that; at most `pages`, which is at most PLATFORM_PIN_BATCH. How many; or -EINTR when the caller
+ * is being killed.
  */
-int platform_pin(void *os, uint64_t hva, uint64_t pages, struct platform_pin *pin);
+int platform_pin_there(void *os, uint64_t hva, uint64_t pages, uint64_t *spa);
+/*
+ * Pins one page, which is faulted in if it isn't there; for writing, or if that isn't allowed and
+ * wasn't asked for, for reading. 0, -EFAULT, -ENOMEM or -EINTR. May sleep for long: without locks.
+ */
+int platform_pin_fault(void *os, uint64_t hva, bool write, uint64_t *spa, bool *writable);
 /* Releases physically contiguous pinned pages; dirty: somebody may have written to them. */
 void platform_unpin(void *os, uint64_t spa, uint64_t pages, bool dirty);
+
+/*
+ * Watching a range of the caller's memory, on behalf of `slot`: whatever happens there to the
+ * mapping of a page marks it stale, and takes all CPUs out of the VM's guest. NULL: no memory, or
+ * the caller is being killed. May wait for what happens to the caller's memory just now.
+ */
+void *platform_watch(void *os, void *slot, uint64_t hva, uint64_t pages);
+void platform_unwatch(void *os, void *watch);
+/* Is anything stale? Then platform_guest_enter() refuses. */
+bool platform_memory_stale(void *os);
+/* Waits until nothing happens any more where something is stale: 0, or -EINTR when the caller is
+ * being killed. */
+int platform_memory_settle(void *os);
+/*
+ * Takes the mark off some pages of a slot, where nothing happens any more; false: of none. When
+ * what they need is done for all, platform_memory_repaired() opens the guest again, unless more
+ * has become stale. Under the VM lock.
+ */
+bool platform_memory_take(void *os, void **slot, uint64_t *page, uint64_t *pages);
+void platform_memory_repaired(void *os);
+/* Changes when something has happened: what was pinned before may be another page now. */
+uint64_t platform_memory_seq(void *os);
+
 /* Reads the caller's memory: 0 or -EFAULT. May sleep. */
 int platform_user_read(void *dst, uint64_t hva, size_t bytes);
 /* Can [hva, hva + bytes) be user memory at all? */
@@ -60,10 +82,13 @@ void platform_shared_page_put(void);
 
 /*
  * Called with the shared page held. True: interrupts are off until platform_guest_leave(), so
- * that one that arrives takes the guest out again. False: the caller has other work first.
+ * that one that arrives takes the guest out again. False: memory is stale, or, when the guest is
+ * to run, the caller has other work first.
  */
-bool platform_guest_enter(void);
-void platform_guest_leave(void);
+bool platform_guest_enter(void *os, bool guest);
+void platform_guest_leave(void *os);
+/* Takes all CPUs out of the VM's guest once, and waits until they are. Doesn't sleep. */
+void platform_guest_kick(void *os);
 bool platform_signal_pending(void);
 /* Lets others run. May sleep. */
 void platform_yield(void);

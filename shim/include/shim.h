@@ -51,20 +51,14 @@
 /* What KVM_X86_GET_MCE_CAP_SUPPORTED tells: MCG_CTL_P, MCG_SER_P. */
 #define SHIM_MCE_CAPS (1ULL << 8 | 1ULL << 24)
 
-/* Physically contiguous pinned memory of a slot. Small: in the worst case one for each page. */
-struct slot_run {
-	uint64_t spa;
-	uint32_t page; /* first page, counted from the slot's start */
-	uint32_t pages : 31;
-	uint32_t writable : 1;
-};
-
 struct slot {
 	uint32_t id;
 	uint32_t flags; /* KVM_MEM_* */
 	uint64_t gpa, hva, pages;
-	struct slot_run *runs; /* in the order of their pages; holes were not pinnable */
-	size_t num_runs, max_runs;
+	uint64_t serial; /* no other slot of the VM has had it */
+	uint64_t **blocks; /* the pages, 512 in each; see memory.c */
+	uint64_t pinned; /* how many there are */
+	void *watch; /* of platform_watch() */
 	uint64_t *dirty; /* KVM_MEM_LOG_DIRTY_PAGES: a bit for each page, set if written */
 };
 
@@ -72,6 +66,8 @@ struct slot {
 struct slot_table {
 	struct slot **by_gpa, **by_id;
 	size_t num, max;
+	uint64_t serial; /* the last slot's */
+	uint64_t generation; /* changes with the table; read by vCPUs without the lock */
 };
 
 /* Pages that the hypervisor has for this VM. */
@@ -115,6 +111,7 @@ struct shim_vm {
 	struct pool pool;
 	struct mv_mdl_entry_t mdl[MV_MDL_MAX_ENTRIES]; /* the list that is being sent */
 	uint64_t dirty[MV_DIRTY_LOG_WORDS]; /* the log that is being read */
+	uint64_t pages[PLATFORM_PIN_BATCH]; /* that are being pinned */
 	struct shim_vcpu *vcpus[SHIM_MAX_VCPUS];
 	uint32_t num_vcpus;
 	struct vm_caps caps;
@@ -202,6 +199,7 @@ struct shim_vcpu {
 	uint64_t cr8, apic_base; /* as last seen or set */
 	uint32_t phys_bits; /* of its CPUID; 0: it has none */
 	bool has_run; /* KVM_RUN has entered it */
+	uint64_t slots; /* slot_table.generation that the hypervisor's answers hold for */
 	uint64_t run_flags; /* MV_RUN_FLAG_* of its runs, besides the VM's */
 	uint32_t due; /* VCPU_* */
 	bool has_payload; /* of the exception of VCPU_EXCEPTION */

@@ -62,20 +62,6 @@ void platform_shared_page_put(void)
 	put_cpu_var(shared_page);
 }
 
-bool platform_guest_enter(void)
-{
-	local_irq_disable();
-	if (!signal_pending(current) && !need_resched())
-		return true;
-	local_irq_enable();
-	return false;
-}
-
-void platform_guest_leave(void)
-{
-	local_irq_enable();
-}
-
 bool platform_signal_pending(void)
 {
 	return signal_pending(current);

@@ -16,28 +16,17 @@
 /* Most pages between two chances to reschedule. */
 #define UNPIN_BATCH (1UL << 16)
 
-/* What is at hva, for which no writable page could be had: how many pages can be tried
- * without writing, or 0 and how many to skip. */
-static unsigned long readable_pages(unsigned long hva, unsigned long pages, uint64_t *skip)
+/* May user space read there, but not write? */
+static bool is_readable_only(struct mm_struct *mm, unsigned long hva)
 {
-	const unsigned long end = hva + pages * PAGE_SIZE;
-	unsigned long readable = 0;
 	struct vm_area_struct *vma;
+	bool readable;
 
-	mmap_read_lock(current->mm);
-	vma = find_vma(current->mm, hva);
-	if (!vma)
-		*skip = ULONG_MAX;
-	else if (vma->vm_start > hva)
-		*skip = (vma->vm_start - hva) >> PAGE_SHIFT;
-	else if (vma->vm_flags & (VM_IO | VM_PFNMAP) || !(vma->vm_flags & VM_READ))
-		*skip = (vma->vm_end - hva) >> PAGE_SHIFT;
-	else {
-		*skip = 1;
-		if (!(vma->vm_flags & VM_WRITE))
-			readable = (min(end, vma->vm_end) - hva) >> PAGE_SHIFT;
-	}
-	mmap_read_unlock(current->mm);
+	mmap_read_lock(mm);
+	vma = vma_lookup(mm, hva);
+	readable =
+		vma && !(vma->vm_flags & (VM_IO | VM_PFNMAP | VM_WRITE)) && vma->vm_flags & VM_READ;
+	mmap_read_unlock(mm);
 	return readable;
 }
 
@@ -45,36 +34,44 @@ static int pin_error(int ret)
 {
 	if (fatal_signal_pending(current))
 		return -EINTR;
-	return ret == -ENOMEM || ret == -EAGAIN ? -ENOMEM : 0;
+	return ret == -ENOMEM || ret == -EAGAIN ? -ENOMEM : -EFAULT;
 }
 
-int platform_pin(void *os, uint64_t hva, uint64_t pages, struct platform_pin *pin)
+int platform_pin_there(void *os, uint64_t hva, uint64_t pages, uint64_t *spa)
 {
-	struct page **page = (struct page **)pin->spa;
+	struct page **page = (struct page **)spa;
 	struct vm_file *vm = os;
-	unsigned long readable;
 	int i, ret;
 
-	BUILD_BUG_ON(sizeof(page[0]) != sizeof(pin->spa[0]));
+	BUILD_BUG_ON(sizeof(page[0]) != sizeof(spa[0]));
 	cond_resched();
-	pin->writable = true;
-	ret = pin_user_pages_fast(hva, pages, FOLL_WRITE | FOLL_LONGTERM, page);
-	if (ret <= 0) {
-		ret = pin_error(ret);
-		if (ret)
-			return ret;
-		readable = readable_pages(hva, pages, &pin->skip);
-		if (!readable)
-			return 0;
-		pin->writable = false;
-		ret = pin_user_pages_fast(hva, readable, FOLL_LONGTERM, page);
-		if (ret <= 0)
-			return pin_error(ret);
-	}
+	if (fatal_signal_pending(current))
+		return -EINTR;
+	ret = pin_user_pages_fast_only(hva, pages, FOLL_WRITE | FOLL_LONGTERM, page);
 	for (i = 0; i < ret; i++)
-		pin->spa[i] = page_to_phys(page[i]);
-	atomic64_add(ret, &vm->mm->pinned_vm);
-	return ret;
+		spa[i] = page_to_phys(page[i]);
+	if (ret > 0)
+		atomic64_add(ret, &vm->mm->pinned_vm);
+	return ret > 0 ? ret : 0;
+}
+
+int platform_pin_fault(void *os, uint64_t hva, bool write, uint64_t *spa, bool *writable)
+{
+	struct vm_file *vm = os;
+	struct page *page;
+	int ret;
+
+	*writable = true;
+	ret = pin_user_pages_fast(hva, 1, FOLL_WRITE | FOLL_LONGTERM, &page);
+	if (ret != 1 && !write && is_readable_only(vm->mm, hva)) {
+		*writable = false;
+		ret = pin_user_pages_fast(hva, 1, FOLL_LONGTERM, &page);
+	}
+	if (ret != 1)
+		return pin_error(ret);
+	*spa = page_to_phys(page);
+	atomic64_inc(&vm->mm->pinned_vm);
+	return 0;
 }
 
 void platform_unpin(void *os, uint64_t spa, uint64_t pages, bool dirty)

@@ -9,11 +9,15 @@
 #ifndef SHIM_LINUX_H
 #define SHIM_LINUX_H
 
+#include <linux/cpumask.h>
 #include <linux/mm_types.h>
+#include <linux/mmu_notifier.h>
 #include <linux/mutex.h>
+#include <linux/rbtree.h>
 #include <linux/refcount.h>
 #include <linux/signal_types.h>
 #include <linux/spinlock.h>
+#include <linux/wait.h>
 #include <shim.h>
 
 struct vm_file {
@@ -22,6 +26,17 @@ struct vm_file {
 	struct mutex lock; /* the VM lock of shim.h */
 	spinlock_t ring_lock; /* platform_ring_lock() */
 	struct mm_struct *mm; /* whose memory the slots are; only it may use the descriptors */
+
+	/* watch.c: what happens to that memory. watch_lock is taken inside of any other. */
+	struct mmu_notifier notifier;
+	spinlock_t watch_lock;
+	struct rb_root_cached watches;
+	struct list_head stale_list; /* of those that have marks */
+	wait_queue_head_t watch_wait; /* for the end of invalidations */
+	unsigned int changing; /* invalidations under way, of any memory */
+	bool stale; /* nobody may enter the guest */
+	uint64_t seq;
+	struct cpumask running; /* CPUs that are in the guest, or about to be */
 };
 
 struct vcpu_file {
@@ -35,6 +50,10 @@ struct vcpu_file {
 /* vm.c: ioctl KVM_CREATE_VM: a descriptor or -errno. */
 long vm_create(unsigned long type);
 void vm_put(struct vm_file *vm);
+
+/* watch.c: for a VM that has its mm; 0 or -errno. Not under locks. */
+int watch_init(struct vm_file *vm);
+void watch_fini(struct vm_file *vm);
 
 /* vcpu.c: ioctl KVM_CREATE_VCPU: a descriptor or -errno. */
 long vcpu_create(struct vm_file *vm, unsigned long id);

@@ -35,6 +35,7 @@ void vm_put(struct vm_file *vm)
 
 	if (!refcount_dec_and_test(&vm->users))
 		return;
+	watch_fini(vm);
 	shim_vm_destroy(&vm->vm);
 	for (i = 0; i < vm->vm.num_vcpus; i++)
 		vcpu_free(container_of(vm->vm.vcpus[i], struct vcpu_file, vcpu));
@@ -148,9 +149,14 @@ static struct vm_file *vm_alloc(void)
 	mmgrab(vm->mm);
 	vm->vm.ring = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
 	if (vm->vm.ring)
-		ret = shim_vm_create(&vm->vm, vm);
+		ret = watch_init(vm);
+	if (ret)
+		goto free;
+	ret = shim_vm_create(&vm->vm, vm);
 	if (!ret)
 		return vm;
+	watch_fini(vm);
+free:
 	vm_free(vm);
 	return ERR_PTR(ret);
 }

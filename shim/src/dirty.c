@@ -74,12 +74,16 @@ int dirty_sync(struct shim_vm *vm, struct slot *slot)
 	return sync_pages(vm, slot, 0, slot->pages);
 }
 
-static void bitmap_set(struct slot *slot)
+static void bitmap_set(struct slot *slot, uint64_t page, uint64_t pages)
 {
-	uint64_t page;
-
-	for (page = 0; page < slot->pages; page++)
+	for (; pages; page++, pages--)
 		slot->dirty[page / WORD_BITS] |= 1ULL << page % WORD_BITS;
+}
+
+void dirty_sync_all(struct shim_vm *vm, struct slot *slot, uint64_t page, uint64_t pages)
+{
+	if (sync_pages(vm, slot, page, pages))
+		bitmap_set(slot, page, pages);
 }
 
 int dirty_start(struct shim_vm *vm, struct slot *slot, bool fresh)
@@ -98,7 +102,7 @@ int dirty_start(struct shim_vm *vm, struct slot *slot, bool fresh)
 	if (!fresh)
 		memset(slot->dirty, 0, bytes);
 	if (vm->caps.dirty_log & KVM_DIRTY_LOG_INITIALLY_SET)
-		bitmap_set(slot);
+		bitmap_set(slot, 0, slot->pages);
 	return 0;
 }
 

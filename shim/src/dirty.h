@@ -10,6 +10,8 @@
 int dirty_start(struct shim_vm *vm, struct slot *slot, bool fresh);
 /* Takes what was written since into the log; before the slot is unmapped, for one. */
 int dirty_sync(struct shim_vm *vm, struct slot *slot);
+/* The same for some pages; if that isn't possible they all count as written. */
+void dirty_sync_all(struct shim_vm *vm, struct slot *slot, uint64_t page, uint64_t pages);
 void dirty_stop(struct slot *slot);
 
 #endif /* SHIM_DIRTY_H */

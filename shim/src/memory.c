@@ -1,25 +1,69 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
- * KVM follows the host's page tables while the guest runs. We pin a slot's memory when the
- * slot is made and map it as it is then. So it differs from KVM where user space changes
- * the mapping under a slot (munmap, MADV_DONTNEED, mmap over it): the guest keeps the pages
- * it had. What can't be pinned (holes, PROT_NONE, device memory, behind the end of a file)
- * is left out; the guest's access to it ends KVM_RUN with EFAULT as on KVM.
+ * The memory behind slots, which follows the host's page tables as KVM's does. A page that a
+ * guest has is pinned, so that it stays what it is until it has been unmapped; the platform
+ * tells (platform_watch) which parts of a slot are about to change, and keeps vCPUs out of
+ * their guests until memory_repair() has unmapped those. What isn't mapped is a hole: the
+ * guest's access comes here, and memory_fault() finds out whether it is memory at all, faults
+ * the page in, and maps it with what is there around it. A new slot has what is there already,
+ * so that memory that was prepared is mapped at once, in large entries.
  *
- * What a read-only slot shows is pinned for writing, too, where that is possible: else user
- * space's first write could give it another page than the guest has.
+ * How a page that was pinned before an invalidation doesn't come into the tables after it: the
+ * invalidation's end changes platform_memory_seq(), and what it marks isn't repaired before.
+ *
+ * Device memory of the host can't be pinned: the guest's access ends KVM_RUN with EFAULT.
  */
 #include "memory.h"
-#include "array.h"
+#include "dirty.h"
 #include "hypercall.h"
 #include "pool.h"
+#include "slots.h"
 
 #define LARGE (512 * MV_PAGE_SIZE)
+#define BLOCK_PAGES 512U /* of one array of slot->blocks */
 /* Most nested entries that one hypercall changes, with interrupts off: a few milliseconds. */
 #define LIST_ENTRIES 16384U
 
+/* An entry: the page's address, and these. 0: a hole. */
+#define ENTRY_THERE 1U
+#define ENTRY_WRITABLE 2U
+#define ENTRY_FLAGS (MV_PAGE_SIZE - 1)
+
+/* Physically contiguous pages of a slot. */
+struct run {
+	uint64_t spa, page, pages;
+	bool writable;
+};
+
+static uint64_t *block_of(const struct slot *slot, uint64_t page)
+{
+	return slot->blocks ? slot->blocks[page / BLOCK_PAGES] : NULL;
+}
+
+static uint64_t entry_of(const struct slot *slot, uint64_t page)
+{
+	const uint64_t *block = block_of(slot, page);
+
+	return block ? block[page % BLOCK_PAGES] : 0;
+}
+
+/* 0, or -ENOMEM with nothing changed. */
+static int entry_set(struct slot *slot, uint64_t page, uint64_t entry)
+{
+	uint64_t **block = &slot->blocks[page / BLOCK_PAGES];
+
+	if (!*block)
+		*block = platform_alloc(BLOCK_PAGES * sizeof(**block));
+	if (!*block)
+		return -ENOMEM;
+	slot->pinned += !!entry;
+	slot->pinned -= !!(*block)[page % BLOCK_PAGES];
+	(*block)[page % BLOCK_PAGES] = entry;
+	return 0;
+}
+
 /* A run that has become long ends where a large entry could begin; large ones cost nothing. */
-static bool is_full(const struct slot *slot, const struct slot_run *run)
+static bool is_full(const struct slot *slot, const struct run *run)
 {
 	const uint64_t gpa = slot->gpa + run->page * MV_PAGE_SIZE;
 
@@ -27,114 +71,115 @@ static bool is_full(const struct slot *slot, const struct slot_run *run)
 	       (gpa + run->pages * MV_PAGE_SIZE) % LARGE == 0;
 }
 
-static int run_append(struct slot *slot, const struct slot_run *run)
+/* The first run in [page, end), of at most `most` pages: false when there is none. */
+static bool run_next(const struct slot *slot, uint64_t page, uint64_t end, uint64_t most,
+		     struct run *run)
 {
-	struct slot_run *last = slot->num_runs ? &slot->runs[slot->num_runs - 1] : NULL;
+	uint64_t entry = 0;
+
+	for (; page < end; page++) {
+		if (!block_of(slot, page))
+			page |= BLOCK_PAGES - 1;
+		else if ((entry = entry_of(slot, page)))
+			break;
+	}
+	if (!entry)
+		return false;
+	*run = (struct run){
+		.spa = entry & ~ENTRY_FLAGS,
+		.page = page,
+		.writable = entry & ENTRY_WRITABLE,
+	};
+	do {
+		run->pages++;
+		entry += MV_PAGE_SIZE;
+	} while (run->pages < most && page + run->pages < end && !is_full(slot, run) &&
+		 entry_of(slot, page + run->pages) == entry);
+	return true;
+}
+
+/* Takes over pages[0 .. count), which were pinned for writing, from `page` on; how many. */
+static uint64_t pages_take(struct shim_vm *vm, struct slot *slot, uint64_t page,
+			   const uint64_t *pages, uint64_t count)
+{
+	uint64_t i, taken;
+
+	for (i = 0; i < count; i++) {
+		if (entry_set(slot, page + i, pages[i] | ENTRY_THERE | ENTRY_WRITABLE))
+			break;
+	}
+	for (taken = i; i < count; i++)
+		platform_unpin(vm->os, pages[i], 1, false);
+	return taken;
+}
+
+/* Pins what is there from `page` on, up to the first that isn't; how many, or -ENOMEM, -EINTR. */
+static int64_t pin_there(struct shim_vm *vm, struct slot *slot, uint64_t page, uint64_t pages)
+{
 	int ret;
+	uint64_t taken;
 
-	if (last && last->page + last->pages == run->page && last->writable == run->writable &&
-	    last->spa + last->pages * MV_PAGE_SIZE == run->spa && !is_full(slot, last)) {
-		last->pages += run->pages;
+	if (!pages)
 		return 0;
-	}
-	ret = array_reserve((void **)&slot->runs, &slot->max_runs, slot->num_runs + 1,
-			    sizeof(*run));
-	if (ret)
+	ret = platform_pin_there(vm->os, slot->hva + page * MV_PAGE_SIZE, pages, vm->pages);
+	if (ret <= 0)
 		return ret;
-	slot->runs[slot->num_runs++] = *run;
-	return 0;
+	taken = pages_take(vm, slot, page, vm->pages, (uint64_t)ret);
+	return taken == (uint64_t)ret ? ret : -ENOMEM;
 }
 
-/* Takes over the pinned pages pin->spa[0 .. count); on error those that it did not take are
- * released. */
-static int batch_append(struct shim_vm *vm, struct slot *slot, uint64_t page,
-			const struct platform_pin *pin, size_t count)
-{
-	size_t i;
-	int ret = 0;
-
-	for (i = 0; i < count && !ret; i++) {
-		const struct slot_run run = {
-			.spa = pin->spa[i],
-			.page = (uint32_t)(page + i),
-			.pages = 1,
-			.writable = pin->writable,
-		};
-
-		ret = run_append(slot, &run);
-	}
-	if (ret) {
-		for (i--; i < count; i++)
-			platform_unpin(vm->os, pin->spa[i], 1, false);
-	}
-	return ret;
-}
-
+/* Where nothing is at the beginning of a block, nothing is expected behind it. */
 int memory_pin(struct shim_vm *vm, struct slot *slot)
 {
-	struct platform_pin *pin = platform_alloc(sizeof(*pin));
 	uint64_t page = 0, left;
-	int ret = pin ? 0 : -ENOMEM;
+	int64_t ret = 0;
 
-	while (!ret && page < slot->pages) {
-		left = slot->pages - page;
-		ret = platform_pin(vm->os, slot->hva + page * MV_PAGE_SIZE,
-				   left < PLATFORM_PIN_BATCH ? left : PLATFORM_PIN_BATCH, pin);
-		if (ret > 0) {
-			left = (uint64_t)ret;
-			ret = batch_append(vm, slot, page, pin, left);
-			page += left;
-		} else if (!ret) {
-			page += pin->skip < left ? pin->skip : left;
-		}
+	slot->blocks = platform_alloc((slot->pages + BLOCK_PAGES - 1) / BLOCK_PAGES *
+				      sizeof(*slot->blocks));
+	if (!slot->blocks)
+		return -ENOMEM;
+	while (ret >= 0 && page < slot->pages) {
+		left = BLOCK_PAGES - (slot->hva / MV_PAGE_SIZE + page) % BLOCK_PAGES;
+		if (left > slot->pages - page)
+			left = slot->pages - page;
+		ret = pin_there(vm, slot, page, left);
+		page += ret > 0 ? (uint64_t)ret : left;
 	}
-	platform_free(pin);
-	if (ret)
+	if (ret < 0)
 		memory_unpin(vm, slot);
-	return ret;
+	return ret < 0 ? (int)ret : 0;
+}
+
+static void unpin_range(struct shim_vm *vm, struct slot *slot, uint64_t page, uint64_t end)
+{
+	struct run run;
+	uint64_t i;
+
+	for (; run_next(slot, page, end, ~0ULL, &run); page = run.page + run.pages) {
+		for (i = 0; i < run.pages; i++)
+			entry_set(slot, run.page + i, 0);
+		platform_unpin(vm->os, run.spa, run.pages, run.writable);
+	}
 }
 
 void memory_unpin(struct shim_vm *vm, struct slot *slot)
 {
-	size_t i;
+	const uint64_t blocks = (slot->pages + BLOCK_PAGES - 1) / BLOCK_PAGES;
+	uint64_t i;
 
-	for (i = 0; i < slot->num_runs; i++)
-		platform_unpin(vm->os, slot->runs[i].spa, slot->runs[i].pages,
-			       slot->runs[i].writable);
-	platform_free(slot->runs);
-	slot->runs = NULL;
-	slot->num_runs = 0;
-	slot->max_runs = 0;
+	if (!slot->blocks)
+		return;
+	unpin_range(vm, slot, 0, slot->pages);
+	for (i = 0; i < blocks; i++)
+		platform_free(slot->blocks[i]);
+	platform_free(slot->blocks);
+	slot->blocks = NULL;
 }
 
-static bool run_writable(const struct slot *slot, const struct slot_run *run)
-{
-	return run->writable && !(slot->flags & KVM_MEM_READONLY);
-}
-
-static uint64_t run_flags(const struct slot *slot, const struct slot_run *run)
+static uint64_t run_flags(const struct slot *slot, const struct run *run)
 {
 	return MV_MAP_FLAG_READ_ACCESS | MV_MAP_FLAG_EXECUTE_ACCESS | MV_MAP_FLAG_WRITE_BACK |
-	       (run_writable(slot, run) ? MV_MAP_FLAG_WRITE_ACCESS : 0);
-}
-
-bool memory_is_there(const struct slot *slot, uint64_t gpa, bool write)
-{
-	const uint64_t page = (gpa - slot->gpa) / MV_PAGE_SIZE;
-	size_t low = 0, high = slot->num_runs;
-
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-		const struct slot_run *run = &slot->runs[mid];
-
-		if (page < run->page)
-			high = mid;
-		else if (page - run->page >= run->pages)
-			low = mid + 1;
-		else
-			return !write || run_writable(slot, run);
-	}
-	return false;
+	       (run->writable && !(slot->flags & KVM_MEM_READONLY) ? MV_MAP_FLAG_WRITE_ACCESS : 0);
 }
 
 /* Where guest and host addresses are in step the hypervisor uses the largest entries that fit. */
@@ -158,42 +203,52 @@ static void count_entries(const struct mv_mdl_entry_t *e)
 			   __ATOMIC_RELAXED);
 }
 
-/* How many runs, from `first` on and of `count`, make a list. */
-static size_t list_runs(const struct slot *slot, size_t first, size_t count)
+/* What a list is made of: runs in [page, end) of a slot. */
+struct part {
+	const struct slot *slot;
+	uint64_t page, end;
+	uint64_t most; /* pages of one run */
+};
+
+/* Fills in vm->mdl as far as one list goes: how many entries, and the page behind them. */
+static size_t list_fill(struct shim_vm *vm, const struct part *part, uint64_t *next)
 {
+	const struct slot *slot = part->slot;
 	uint64_t entries = 0;
+	struct run run;
 	size_t n;
 
-	for (n = 0; n < count && n < MV_MDL_MAX_ENTRIES; n++) {
-		const struct slot_run *run = &slot->runs[first + n];
+	*next = part->page;
+	for (n = 0; n < MV_MDL_MAX_ENTRIES; n++) {
+		struct mv_mdl_entry_t *e = &vm->mdl[n];
 
-		entries += small_entries(slot->gpa + run->page * MV_PAGE_SIZE, run->spa,
-					 run->pages * MV_PAGE_SIZE);
+		if (!run_next(slot, *next, part->end, part->most, &run))
+			break;
+		*e = (struct mv_mdl_entry_t){
+			.dst = slot->gpa + run.page * MV_PAGE_SIZE,
+			.src = run.spa,
+			.bytes = run.pages * MV_PAGE_SIZE,
+			.flags = run_flags(slot, &run),
+		};
+		entries += small_entries(e->dst, e->src, e->bytes);
 		if (n && entries > LIST_ENTRIES)
 			break;
+		*next = run.page + run.pages;
 	}
 	return n;
 }
 
-/* One list: runs [first, first + count) of the slot, with more pages donated as needed. */
-static int send_list(struct shim_vm *vm, unsigned int idx, const struct slot *slot, size_t first,
-		     size_t count)
+/* One list, with more pages donated as needed: 1 when it was the last one, or there was none. */
+static int list_send(struct shim_vm *vm, unsigned int idx, const struct part *part, uint64_t *next)
 {
 	mv_status_t status;
 	uint64_t wanted;
-	size_t i;
+	size_t i, count;
 
 	do {
-		for (i = 0; i < count; i++) {
-			const struct slot_run *run = &slot->runs[first + i];
-
-			vm->mdl[i] = (struct mv_mdl_entry_t){
-				.dst = slot->gpa + run->page * MV_PAGE_SIZE,
-				.src = run->spa,
-				.bytes = run->pages * MV_PAGE_SIZE,
-				.flags = run_flags(slot, run),
-			};
-		}
+		count = list_fill(vm, part, next);
+		if (!count)
+			return 1;
 		if (idx == MV_VM_OP_MMIO_MAP_IDX_VAL)
 			__atomic_fetch_add(&shim_stats.hypercalls_map, 1, __ATOMIC_RELAXED);
 		status = hypercall_mdl(idx, vm->vmid, vm->mdl, count, &wanted);
@@ -205,46 +260,245 @@ static int send_list(struct shim_vm *vm, unsigned int idx, const struct slot *sl
 	return hypercall_errno(status);
 }
 
-/* Runs [0, count) in as few lists as there can be; *done of them when it fails. */
-static int send_runs(struct shim_vm *vm, unsigned int idx, const struct slot *slot, size_t count,
-		     size_t *done)
+/* All of it in as few lists as there can be. part->page: what has been done when it fails. */
+static int part_send(struct shim_vm *vm, unsigned int idx, struct part *part)
 {
-	size_t left;
+	uint64_t next;
 	int ret;
 
-	for (*done = 0; *done < count; *done += left) {
-		left = list_runs(slot, *done, count - *done);
+	for (;; part->page = next) {
 		platform_yield();
-		ret = send_list(vm, idx, slot, *done, left);
+		ret = list_send(vm, idx, part, &next);
 		if (ret)
-			return ret;
+			return ret < 0 ? ret : 0;
 	}
-	return 0;
 }
 
-static int unmap_runs(struct shim_vm *vm, const struct slot *slot, size_t count)
+static int unmap_range(struct shim_vm *vm, const struct slot *slot, uint64_t page, uint64_t end)
 {
-	size_t done;
+	struct part part = { slot, page, end, ~0ULL };
 
-	if (!send_runs(vm, MV_VM_OP_MMIO_UNMAP_IDX_VAL, slot, count, &done))
+	if (!part_send(vm, MV_VM_OP_MMIO_UNMAP_IDX_VAL, &part))
 		return 0;
 	platform_log("VM %u: slot %u could not be unmapped", vm->vmid, slot->id);
 	vm->broken = true;
 	return -EIO;
 }
 
+/* `most`: pages that may become one entry. */
+static int map_range(struct shim_vm *vm, const struct slot *slot, uint64_t page, uint64_t end,
+		     uint64_t most)
+{
+	struct part part = { slot, page, end, most };
+	int ret = part_send(vm, MV_VM_OP_MMIO_MAP_IDX_VAL, &part);
+
+	if (ret)
+		unmap_range(vm, slot, page, part.page);
+	return ret;
+}
+
 int memory_map(struct shim_vm *vm, const struct slot *slot)
 {
-	size_t done;
-	int ret;
-
-	ret = send_runs(vm, MV_VM_OP_MMIO_MAP_IDX_VAL, slot, slot->num_runs, &done);
-	if (ret)
-		unmap_runs(vm, slot, done);
-	return ret;
+	return map_range(vm, slot, 0, slot->pages, ~0ULL);
 }
 
 int memory_unmap(struct shim_vm *vm, const struct slot *slot)
 {
-	return unmap_runs(vm, slot, slot->num_runs);
+	return unmap_range(vm, slot, 0, slot->pages);
+}
+
+/* ---- holes ---- */
+
+/* An access to a hole, and what it depends on. */
+struct hole {
+	struct slot *slot;
+	uint64_t page, serial, seq;
+};
+
+/* Is there a hole? 0 with *hole; or the answer of memory_fault(). */
+static int hole_find(struct shim_vm *vm, uint64_t gpa, bool write, struct hole *hole)
+{
+	struct slot *slot = slots_find_gpa(&vm->slots, gpa);
+	uint64_t entry;
+
+	if (!slot || (write && slot->flags & KVM_MEM_READONLY))
+		return MEMORY_DEVICE;
+	*hole = (struct hole){
+		.slot = slot,
+		.page = (gpa - slot->gpa) / MV_PAGE_SIZE,
+		.serial = slot->serial,
+		.seq = platform_memory_seq(vm->os),
+	};
+	entry = entry_of(slot, hole->page);
+	return entry && (!write || entry & ENTRY_WRITABLE) ? MEMORY_THERE : 0;
+}
+
+/* The part of [page, end) from `page` on, or up to `page`, where nothing is. */
+static uint64_t holes_up(const struct slot *slot, uint64_t page, uint64_t end)
+{
+	uint64_t n = 0;
+
+	while (page + n < end && !entry_of(slot, page + n))
+		n++;
+	return n;
+}
+
+static uint64_t holes_down(const struct slot *slot, uint64_t first, uint64_t page)
+{
+	uint64_t n = 0;
+
+	while (page - n > first && !entry_of(slot, page - n - 1))
+		n++;
+	return n;
+}
+
+/*
+ * Pins what is there around a page, in the same 2 MiB of the guest, so that a huge page is
+ * mapped at once. [*first, *end): where there was nothing before.
+ */
+static void pin_around(struct shim_vm *vm, struct slot *slot, uint64_t page, uint64_t *first,
+		       uint64_t *end)
+{
+	const uint64_t skew = slot->gpa / MV_PAGE_SIZE % BLOCK_PAGES;
+	uint64_t start = (page + skew) / BLOCK_PAGES * BLOCK_PAGES,
+		 stop = start + BLOCK_PAGES - skew;
+
+	start = start > skew ? start - skew : 0;
+	*first = page - holes_down(slot, start, page);
+	*end = page + 1 + holes_up(slot, page + 1, stop < slot->pages ? stop : slot->pages);
+	/* What can't be had isn't missed. */
+	pin_there(vm, slot, *first, page - *first);
+	pin_there(vm, slot, page + 1, *end - page - 1);
+}
+
+/* Another page, or more rights to the same: the old entry goes first. */
+static int entry_replace(struct shim_vm *vm, struct slot *slot, uint64_t page, uint64_t entry)
+{
+	int ret = 0;
+
+	if (entry_of(slot, page))
+		ret = memory_drop(vm, slot, page, 1);
+	return ret ? ret : entry_set(slot, page, entry);
+}
+
+/* Takes over the pinned page `entry`, and maps it. 0 or -errno. */
+static int hole_fill(struct shim_vm *vm, const struct hole *hole, uint64_t entry)
+{
+	uint64_t first = hole->page, end = hole->page + 1;
+	struct slot *slot = hole->slot;
+	int ret = entry_replace(vm, slot, hole->page, entry);
+
+	if (ret) {
+		platform_unpin(vm->os, entry & ~ENTRY_FLAGS, 1, false);
+		return ret;
+	}
+	if (entry & ENTRY_WRITABLE)
+		pin_around(vm, slot, hole->page, &first, &end);
+	/* A log tells pages of 4 KiB. */
+	ret = map_range(vm, slot, first, end, slot->dirty ? 1 : ~0ULL);
+	if (ret && !vm->broken)
+		unpin_range(vm, slot, first, end);
+	return ret;
+}
+
+/* With the lock. The page that is there already; 0: it must be faulted in. */
+static int fill_at_once(struct shim_vm *vm, const struct hole *hole)
+{
+	const uint64_t hva = hole->slot->hva + hole->page * MV_PAGE_SIZE;
+	uint64_t spa;
+	int ret = platform_pin_there(vm->os, hva, 1, &spa);
+
+	if (ret == 1)
+		ret = hole_fill(vm, hole, spa | ENTRY_THERE | ENTRY_WRITABLE);
+	else
+		return ret;
+	return ret ? ret : MEMORY_THERE;
+}
+
+/* With the lock, and a page that was pinned without. If it isn't any more what the hole needs, or
+ * the hole is none, the guest tries once more. */
+static int fill_later(struct shim_vm *vm, uint64_t gpa, bool write, const struct hole *old,
+		      uint64_t entry)
+{
+	struct hole hole;
+	int ret = vm->broken ? -EIO : hole_find(vm, gpa, write, &hole);
+
+	if (!ret && hole.serial == old->serial && hole.page == old->page && hole.seq == old->seq)
+		ret = hole_fill(vm, &hole, entry);
+	else
+		platform_unpin(vm->os, entry & ~ENTRY_FLAGS, 1, false);
+	return ret < 0 ? ret : MEMORY_THERE;
+}
+
+int memory_fault(struct shim_vm *vm, uint64_t gpa, bool write)
+{
+	struct hole hole;
+	bool writable;
+	uint64_t hva = 0, spa;
+	int ret;
+
+	platform_vm_lock(vm->os);
+	ret = vm->broken ? -EIO : hole_find(vm, gpa, write, &hole);
+	if (!ret) {
+		hva = hole.slot->hva + hole.page * MV_PAGE_SIZE;
+		ret = fill_at_once(vm, &hole);
+	}
+	platform_vm_unlock(vm->os);
+	if (ret)
+		return ret;
+	ret = platform_pin_fault(vm->os, hva, write, &spa, &writable);
+	if (ret)
+		return ret;
+	platform_vm_lock(vm->os);
+	ret = fill_later(vm, gpa, write, &hole,
+			 spa | ENTRY_THERE | (writable ? ENTRY_WRITABLE : 0));
+	platform_vm_unlock(vm->os);
+	return ret;
+}
+
+/* ---- what changes ---- */
+
+int memory_drop(struct shim_vm *vm, struct slot *slot, uint64_t page, uint64_t pages)
+{
+	const uint64_t end = page + pages;
+	struct run run;
+	int ret;
+
+	if (!run_next(slot, page, end, 1, &run))
+		return 0;
+	if (slot->dirty)
+		dirty_sync_all(vm, slot, page, pages);
+	ret = unmap_range(vm, slot, page, end);
+	if (!ret)
+		unpin_range(vm, slot, page, end);
+	return ret;
+}
+
+void memory_drop_all(struct shim_vm *vm)
+{
+	size_t i;
+
+	for (i = 0; i < vm->slots.num && !vm->broken; i++)
+		memory_drop(vm, vm->slots.by_gpa[i], 0, vm->slots.by_gpa[i]->pages);
+}
+
+/* vCPUs stay out until all of it is done. */
+int memory_repair(struct shim_vm *vm)
+{
+	uint64_t page, pages;
+	void *slot;
+	int ret;
+
+	if (!platform_memory_stale(vm->os))
+		return 0;
+	ret = platform_memory_settle(vm->os);
+	if (ret)
+		return ret;
+	platform_vm_lock(vm->os);
+	while (!ret && platform_memory_take(vm->os, &slot, &page, &pages))
+		ret = vm->broken ? -EIO : memory_drop(vm, slot, page, pages);
+	if (!ret)
+		platform_memory_repaired(vm->os);
+	platform_vm_unlock(vm->os);
+	return ret;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /* KVM_GET_MSRS, KVM_SET_MSRS, and the lists of MSRs that user space should save. */
 #include "clock.h"
+#include "memory.h"
 
 #define MSR_APIC_BASE 0x1BU
 /* Of kvmclock, the old and the new pair. */
@@ -115,11 +116,13 @@ static bool is_wall_clock(uint32_t index)
 	return index == MSR_KVM_WALL_CLOCK || index == MSR_KVM_WALL_CLOCK_NEW;
 }
 
-/* What is shown to the guest at once must be true. */
-static void time_prepare(void)
+/* What is shown to the guest at once must be true, and be shown. */
+static void time_prepare(struct shim_vcpu *vcpu, uint64_t gpa)
 {
 	struct platform_time time;
 
+	if (!memory_repair(vcpu->vm))
+		memory_fault(vcpu->vm, gpa, true);
 	if (!clock_tell_get(&time))
 		platform_shared_page_put();
 }
@@ -132,7 +135,7 @@ int shim_vcpu_set_msrs(struct shim_vcpu *vcpu, const struct kvm_msr_entry *entri
 		const struct kvm_msr_entry *e = &entries[i];
 
 		if (is_wall_clock(e->index))
-			time_prepare();
+			time_prepare(vcpu, e->data);
 		if (e->index == MSR_MCG_CAP ||
 		    hypercall_msr_set(vcpu->vsid, e->index, e->data) != MV_STATUS_SUCCESS)
 			break;

@@ -80,6 +80,12 @@ static uint64_t vm_flags(const struct shim_vm *vm)
 	return flags;
 }
 
+/* What isn't mapped is asked for; what was answered holds as long as there is no new slot. */
+static uint64_t memory_flags(const struct shim_vcpu *vcpu, uint64_t generation)
+{
+	return MV_RUN_FLAG_ASK | (vcpu->slots != generation ? MV_RUN_FLAG_FORGET : 0);
+}
+
 static void run_fill(const struct shim_vcpu *vcpu, struct mv_run_t *run, uint64_t cr8,
 		     uint64_t flags)
 {
@@ -159,11 +165,40 @@ static void exit_copy(const struct shim_vcpu *vcpu, const void *page, struct vcp
 }
 
 /*
- * One hypercall: 0 with *exit, 1 when there is something else to do before the guest can be
- * entered, or -errno. Whatever was pending is complete once the hypervisor took the call.
+ * With the page held: 0 when the hypervisor may be called now (interrupts are off), or 1. A new
+ * slot that enter() hasn't seen was made before all CPUs were kicked out of the guest, or will be.
  */
-static int enter(struct shim_vcpu *vcpu, uint64_t cr8, uint64_t flags, struct vcpu_exit *exit)
+static int gate(struct shim_vm *vm, bool guest, uint64_t generation)
 {
+	if (!platform_guest_enter(vm->os, guest))
+		return 1;
+	if (LOAD(vm->slots.generation) == generation)
+		return 0;
+	platform_guest_leave(vm->os);
+	return 1;
+}
+
+static void exit_take(struct shim_vcpu *vcpu, const void *page, bool guest, struct vcpu_exit *exit)
+{
+	const struct vcpu_io io = vcpu->io;
+
+	exit_copy(vcpu, page, exit);
+	exit->ran = true;
+	if (guest && exit->status == MV_STATUS_SUCCESS &&
+	    (exit->reason == mv_exit_reason_t_interrupt || exit->reason == mv_exit_reason_t_nmi))
+		count(vcpu, SHIM_STAT_IRQ_EXITS);
+	vcpu->has_run |= guest;
+	vcpu->has_pdptrs &= !guest;
+	vcpu->io = (struct vcpu_io){ .pending = false };
+	if (exit->status == MV_STATUS_SUCCESS && exit->reason == mv_exit_reason_t_mmio &&
+	    exit->mmio.flags & MV_EXIT_MMIO_KEEP)
+		vcpu->io = io;
+}
+
+/* enter(), but for 1 with COMPLETE_ONLY: once more. */
+static int enter_once(struct shim_vcpu *vcpu, uint64_t cr8, uint64_t flags, struct vcpu_exit *exit)
+{
+	const uint64_t slots = __atomic_load_n(&vcpu->vm->slots.generation, __ATOMIC_ACQUIRE);
 	const bool guest = !(flags & MV_RUN_FLAG_COMPLETE_ONLY);
 	void *page = platform_shared_page_get();
 	struct platform_time time;
@@ -173,29 +208,37 @@ static int enter(struct shim_vcpu *vcpu, uint64_t cr8, uint64_t flags, struct vc
 	/* Should it fail, the hypervisor goes on with what it knows. */
 	if (platform_time_due())
 		clock_tell(&time);
-	run_fill(vcpu, page, cr8, flags);
-	if (guest && !platform_guest_enter()) {
+	run_fill(vcpu, page, cr8, flags | memory_flags(vcpu, slots));
+	if (gate(vcpu->vm, guest, slots)) {
 		platform_shared_page_put();
 		return 1;
 	}
 	exit->status = hypercall_run(vcpu->vsid, &exit->reason);
-	if (guest)
-		platform_guest_leave();
+	platform_guest_leave(vcpu->vm->os);
 	if (exit->status == MV_STATUS_SUCCESS || exit->status == MV_STATUS_EXIT_FAILURE ||
 	    exit->status == MV_STATUS_EXIT_UNKNOWN) {
-		exit_copy(vcpu, page, exit);
-		exit->ran = true;
-		if (guest && exit->status == MV_STATUS_SUCCESS &&
-		    (exit->reason == mv_exit_reason_t_interrupt ||
-		     exit->reason == mv_exit_reason_t_nmi))
-			count(vcpu, SHIM_STAT_IRQ_EXITS);
-		vcpu->has_run |= guest;
-		vcpu->has_pdptrs &= !guest;
-		vcpu->io = (struct vcpu_io){ .pending = false };
+		exit_take(vcpu, page, guest, exit);
+		vcpu->slots = slots;
 		vcpu->cr8 = cr8;
 	}
 	platform_shared_page_put();
 	return 0;
+}
+
+/*
+ * One hypercall: 0 with *exit, 1 when there is something else to do before the guest can be
+ * entered, or -errno. Whatever was pending is complete once the hypervisor took the call.
+ */
+static int enter(struct shim_vcpu *vcpu, uint64_t cr8, uint64_t flags, struct vcpu_exit *exit)
+{
+	int ret;
+
+	do {
+		ret = memory_repair(vcpu->vm);
+		if (!ret)
+			ret = enter_once(vcpu, cr8, flags, exit);
+	} while (ret > 0 && flags & MV_RUN_FLAG_COMPLETE_ONLY);
+	return ret;
 }
 
 static int internal_error(struct kvm_run *run, uint32_t suberror, const uint64_t *data,
@@ -329,36 +372,35 @@ static int exit_emulation_failure(struct shim_vcpu *vcpu, const struct vcpu_exit
 }
 
 /*
- * An access that the guest's tables didn't allow. Outside of all slots, and for writes in a
- * read-only one, it is a device's. In a slot it may be to memory that could not be pinned,
- * or may not be written: KVM answers EFAULT, too. Or the slot has been made meanwhile.
+ * The hypervisor asks whether there is memory, and starts over what needed it: 1, or -errno. It is
+ * not complete, so that what is pending of it is completed before KVM_RUN returns early.
  */
-enum access { ACCESS_DEVICE, ACCESS_FAULT, ACCESS_RACE };
-
-static enum access access_kind(struct shim_vm *vm, uint64_t gpa, bool write)
+static int exit_ask(struct shim_vcpu *vcpu, const struct vcpu_exit *exit)
 {
-	const struct slot *slot;
-	enum access kind;
+	int ret = memory_fault(vcpu->vm, exit->mmio.gpa, exit->mmio.flags & MV_EXIT_MMIO_WRITE);
 
-	platform_vm_lock(vm->os);
-	slot = slots_find_gpa(&vm->slots, gpa);
-	if (!slot || (write && slot->flags & KVM_MEM_READONLY))
-		kind = ACCESS_DEVICE;
-	else
-		kind = memory_is_there(slot, gpa, write) ? ACCESS_RACE : ACCESS_FAULT;
-	platform_vm_unlock(vm->os);
-	return kind;
+	vcpu->io.pending = true;
+	if (ret == MEMORY_DEVICE)
+		vcpu->io.flags |= MV_RUN_FLAG_NO_MEMORY;
+	return ret < 0 ? ret : 1;
 }
 
-/* In a race what isn't complete starts over; a write is complete, and must not be lost. */
+/*
+ * An access that the guest's tables didn't allow, and that is a device's, as it said when it was
+ * asked. If there is a slot now what isn't complete starts over; a write is complete, and must not
+ * be lost.
+ */
 static int exit_mmio(struct shim_vcpu *vcpu, const struct vcpu_exit *exit)
 {
 	const bool write = exit->mmio.flags & MV_EXIT_MMIO_WRITE;
-	const enum access kind = access_kind(vcpu->vm, exit->mmio.gpa, write);
+	int ret;
 
-	if (kind == ACCESS_FAULT)
-		return -EFAULT;
-	if (kind == ACCESS_RACE && !(write && exit->mmio.size))
+	if (exit->mmio.flags & MV_EXIT_MMIO_ASK)
+		return exit_ask(vcpu, exit);
+	ret = memory_fault(vcpu->vm, exit->mmio.gpa, write);
+	if (ret < 0)
+		return ret;
+	if (ret == MEMORY_THERE && !(write && exit->mmio.size))
 		return 1;
 	return exit->mmio.size ? exit_device(vcpu, exit) : exit_emulation_failure(vcpu, exit);
 }

@@ -73,11 +73,18 @@ static int table_reserve(struct slot_table *table)
 			     sizeof(struct slot *));
 }
 
+/* Read by vCPUs: see run.c. */
+static void generation_next(struct slot_table *table)
+{
+	__atomic_store_n(&table->generation, table->generation + 1, __ATOMIC_RELEASE);
+}
+
 static void table_insert(struct slot_table *table, struct slot *slot)
 {
 	order_insert(table->by_gpa, table->num, key_gpa, slot);
 	order_insert(table->by_id, table->num, key_id, slot);
 	table->num++;
+	generation_next(table);
 }
 
 static void table_remove(struct slot_table *table, struct slot *slot)
@@ -85,6 +92,7 @@ static void table_remove(struct slot_table *table, struct slot *slot)
 	order_remove(table->by_gpa, table->num, key_gpa, slot);
 	order_remove(table->by_id, table->num, key_id, slot);
 	table->num--;
+	generation_next(table);
 }
 
 static void table_move(struct slot_table *table, struct slot *slot, uint64_t gpa)
@@ -92,6 +100,7 @@ static void table_move(struct slot_table *table, struct slot *slot, uint64_t gpa
 	order_remove(table->by_gpa, table->num, key_gpa, slot);
 	slot->gpa = gpa;
 	order_insert(table->by_gpa, table->num - 1, key_gpa, slot);
+	generation_next(table);
 }
 
 struct slot *slots_find_id(const struct slot_table *table, uint32_t id)
@@ -125,6 +134,15 @@ static bool table_overlaps(const struct slot_table *table, const struct slot *ex
 	return false;
 }
 
+/* One that has no memory any more. */
+static void slot_free(struct shim_vm *vm, struct slot *slot)
+{
+	if (slot->watch)
+		platform_unwatch(vm->os, slot->watch);
+	dirty_stop(slot);
+	platform_free(slot);
+}
+
 static int slot_create(struct shim_vm *vm, const struct kvm_userspace_memory_region *region)
 {
 	struct slot *slot;
@@ -141,8 +159,10 @@ static int slot_create(struct shim_vm *vm, const struct kvm_userspace_memory_reg
 	slot->gpa = region->guest_phys_addr;
 	slot->hva = region->userspace_addr;
 	slot->pages = region->memory_size / MV_PAGE_SIZE;
+	slot->serial = ++vm->slots.serial;
 
-	ret = memory_pin(vm, slot);
+	slot->watch = platform_watch(vm->os, slot, slot->hva, slot->pages);
+	ret = slot->watch ? memory_pin(vm, slot) : -ENOMEM;
 	if (ret)
 		goto free;
 	ret = memory_map(vm, slot);
@@ -156,12 +176,13 @@ static int slot_create(struct shim_vm *vm, const struct kvm_userspace_memory_reg
 
 	/* In a broken VM the guest may still have some of it: it stays pinned to the end. */
 	table_insert(&vm->slots, slot);
+	platform_guest_kick(vm->os);
 	return ret;
 
 unpin:
 	memory_unpin(vm, slot);
 free:
-	platform_free(slot);
+	slot_free(vm, slot);
 	return ret;
 }
 
@@ -173,8 +194,7 @@ static int slot_delete(struct shim_vm *vm, struct slot *slot)
 		return ret;
 	table_remove(&vm->slots, slot);
 	memory_unpin(vm, slot);
-	dirty_stop(slot);
-	platform_free(slot);
+	slot_free(vm, slot);
 	return 0;
 }
 
@@ -218,6 +238,7 @@ static int slot_move(struct shim_vm *vm, struct slot *slot, uint64_t gpa, uint32
 	if (ret)
 		return ret;
 	table_move(&vm->slots, slot, gpa);
+	platform_guest_kick(vm->os);
 	ret = map_again(vm, slot);
 	if (!ret || vm->broken)
 		return ret;
@@ -292,8 +313,7 @@ void slots_free(struct shim_vm *vm)
 
 	for (i = 0; i < table->num; i++) {
 		memory_unpin(vm, table->by_gpa[i]);
-		dirty_stop(table->by_gpa[i]);
-		platform_free(table->by_gpa[i]);
+		slot_free(vm, table->by_gpa[i]);
 	}
 	platform_free(table->by_gpa);
 	platform_free(table->by_id);

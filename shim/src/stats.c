@@ -158,17 +158,13 @@ uint64_t shim_world_switches(uint32_t cpu)
 void shim_vm_get_stats(const struct shim_vm *vm, struct shim_stats_image *image)
 {
 	uint64_t *data;
-	size_t i, j;
+	size_t i;
 
 	image_begin(image, SHIM_VM_STATS);
 	image_fill(image, 0, vm_stats, SHIM_VM_STATS, NULL);
 	data = image_data(image);
-	for (i = 0; i < vm->slots.num; i++) {
-		const struct slot *slot = vm->slots.by_id[i];
-
-		for (j = 0; j < slot->num_runs; j++)
-			data[SHIM_STAT_PINNED_PAGES] += slot->runs[j].pages;
-	}
+	for (i = 0; i < vm->slots.num; i++)
+		data[SHIM_STAT_PINNED_PAGES] += vm->slots.by_id[i]->pinned;
 	for (i = 0; i < vm->pool.num; i++)
 		data[SHIM_STAT_DONATED_PAGES] += 1ULL << vm->pool.chunks[i].order;
 }

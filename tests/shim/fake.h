@@ -27,7 +27,16 @@
 /* What is at a page of user memory. */
 struct fake_page {
 	bool present, writable;
+	bool on_demand; /* not present, but it comes when it is faulted in */
 	uint64_t spa;
+};
+
+#define FAKE_WATCHES 16U
+
+struct fake_watch {
+	void *slot;
+	uint64_t hva, pages;
+	uint64_t page, marked; /* what is stale */
 };
 
 struct fake_os {
@@ -35,7 +44,7 @@ struct fake_os {
 	unsigned int alloc_fail; /* the n-th platform_alloc() from now fails; 0: none */
 	unsigned int pages_fail; /* likewise platform_pages_alloc(), of those that could be had */
 	unsigned int pages_order; /* larger chunks can't be had */
-	unsigned int pin_fail; /* the n-th platform_pin() from now gives pin_error */
+	unsigned int pin_fail; /* the n-th platform_pin_*() from now gives pin_error */
 	int pin_error;
 	void (*page)(uint64_t hva, struct fake_page *page); /* NULL: all contiguous */
 	const void *user; /* what the user has at user_hva, of user_bytes */
@@ -46,13 +55,18 @@ struct fake_os {
 	uint32_t cpuid_1_ecx, cpuid_7_ebx, cpuid_7_ecx;
 	struct platform_time time;
 	bool time_due;
+	void (*on_fault)(uint64_t hva); /* while a page is being faulted in */
+	bool stale; /* by fake_invalidate() */
+	int settle_error;
+	uint64_t seq;
 
 	/* to be looked at */
 	long allocs; /* outstanding platform_alloc() */
 	long pages; /* outstanding pages of platform_pages_alloc() */
 	long pinned; /* outstanding pinned pages */
 	long dirtied; /* pages released as dirty */
-	unsigned int pings, waits, yields;
+	unsigned int pings, waits, yields, kicks, faults;
+	struct fake_watch watches[FAKE_WATCHES], any_watch;
 	bool shared_held, irqs_off, vm_locked, reading, ring_locked;
 	unsigned int read_waits;
 	unsigned int eventfds[FAKE_EVENTFDS]; /* how often each was signalled */
@@ -104,6 +118,8 @@ struct fake_hv {
 	unsigned int times_told;
 	size_t reg_gets;
 	size_t runs;
+	uint64_t memory_flags; /* MV_RUN_FLAG_NO_MEMORY and FORGET of the last; others don't see
+				  them */
 	uint64_t dirty[1U << 15]; /* a bit for each page of guest memory from 0 on */
 	size_t dirty_calls, quiesces;
 	bool waiting; /* RETRY_CONTINUATION was the last answer */
@@ -118,6 +134,8 @@ int fake_setup(void **state);
 /* Everything given back? For the teardown of a test. */
 int fake_teardown(void **state);
 
+/* User space has changed its mapping: from now on the pages there may be other ones. */
+void fake_invalidate(uint64_t hva, uint64_t pages);
 uint64_t fake_donated_pages(void);
 /* The page that platform_shared_page_get() gives. */
 void *fake_shared_page(void);

@@ -70,17 +70,40 @@ static mv_status_t map(const struct mv_mdl_t *mdl)
 	return MV_STATUS_SUCCESS;
 }
 
-/* Stricter than the ABI: only whole entries that were mapped. */
+/* Takes [dst, dst + bytes), a part of map[j], away. */
+static void unmap_part(size_t j, uint64_t dst, uint64_t bytes)
+{
+	const struct fake_range r = hv.map[j];
+	const uint64_t before = dst - r.dst, behind = r.bytes - before - bytes;
+
+	assert_true(before + bytes <= r.bytes);
+	hv.map[j] = hv.map[--hv.num_map];
+	if (before)
+		hv.map[hv.num_map++] = (struct fake_range){ r.dst, r.src, before, r.flags };
+	if (behind)
+		hv.map[hv.num_map++] =
+			(struct fake_range){ dst + bytes, r.src + before + bytes, behind, r.flags };
+	assert_true(hv.num_map < FAKE_MAX);
+}
+
+/* What isn't mapped can't be unmapped. */
 static mv_status_t unmap(const struct mv_mdl_t *mdl)
 {
+	uint64_t dst, bytes, here;
 	size_t i, j;
 
 	for (i = 0; i < mdl->num_entries; i++) {
-		for (j = 0; j < hv.num_map && hv.map[j].dst != mdl->entries[i].dst; j++)
-			;
-		assert_true(j < hv.num_map);
-		assert_int_equal(hv.map[j].bytes, mdl->entries[i].bytes);
-		hv.map[j] = hv.map[--hv.num_map];
+		dst = mdl->entries[i].dst;
+		for (bytes = mdl->entries[i].bytes; bytes; bytes -= here, dst += here) {
+			for (j = 0; j < hv.num_map; j++) {
+				if (dst - hv.map[j].dst < hv.map[j].bytes)
+					break;
+			}
+			assert_true(j < hv.num_map);
+			here = hv.map[j].bytes - (dst - hv.map[j].dst);
+			here = here < bytes ? here : bytes;
+			unmap_part(j, dst, here);
+		}
 	}
 	return MV_STATUS_SUCCESS;
 }
@@ -364,7 +387,7 @@ static mv_status_t run(struct mv_regs *regs)
 	size_t i;
 
 	memcpy(&in, page_in(), sizeof(in));
-	assert_true(in.flags & MV_RUN_FLAG_COMPLETE_ONLY || os.irqs_off);
+	assert_true(os.irqs_off);
 	if (in.flags & MV_RUN_FLAG_NO_LISTS) /* whatever is there means nothing */
 		memset(&in, 0, offsetof(struct mv_run_t, flags));
 	in.flags &= ~MV_RUN_FLAG_NO_LISTS;
@@ -373,6 +396,9 @@ static mv_status_t run(struct mv_regs *regs)
 			*reg(in.reg[i].reg) = in.reg[i].val;
 		assert_int_equal(in.msr[i].reg, 0);
 	}
+	assert_true(in.flags & MV_RUN_FLAG_ASK);
+	hv.memory_flags = in.flags & (MV_RUN_FLAG_NO_MEMORY | MV_RUN_FLAG_FORGET);
+	in.flags &= ~(MV_RUN_FLAG_ASK | MV_RUN_FLAG_NO_MEMORY | MV_RUN_FLAG_FORGET);
 	hv.runs++;
 	memset(page_in(), 0, sizeof(in));
 	assert_non_null(hv.run);

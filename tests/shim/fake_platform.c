@@ -132,7 +132,7 @@ static void page_at(uint64_t hva, struct fake_page *page)
 		os.page(hva, page);
 }
 
-int platform_pin(void *vm_os, uint64_t hva, uint64_t pages, struct platform_pin *pin)
+int platform_pin_there(void *vm_os, uint64_t hva, uint64_t pages, uint64_t *spa)
 {
 	struct fake_page page;
 	uint64_t i;
@@ -144,14 +144,133 @@ int platform_pin(void *vm_os, uint64_t hva, uint64_t pages, struct platform_pin 
 		return os.pin_error;
 	for (i = 0; i < pages; i++) {
 		page_at(hva + i * PAGE, &page);
-		if (!page.present || (i && page.writable != pin->writable))
+		if (!page.present || !page.writable)
 			break;
-		pin->spa[i] = page.spa;
-		pin->writable = page.writable;
+		spa[i] = page.spa;
 	}
-	pin->skip = 1;
 	os.pinned += (long)i;
 	return (int)i;
+}
+
+int platform_pin_fault(void *vm_os, uint64_t hva, bool write, uint64_t *spa, bool *writable)
+{
+	struct fake_page page;
+
+	assert_ptr_equal(vm_os, &os);
+	assert_int_equal(hva % PAGE, 0);
+	assert_false(os.vm_locked);
+	may_sleep();
+	os.faults++;
+	if (os.on_fault)
+		os.on_fault(hva);
+	if (fails_now(&os.pin_fail))
+		return os.pin_error;
+	page_at(hva, &page);
+	if ((!page.present && !page.on_demand) || (write && !page.writable))
+		return -EFAULT;
+	*spa = page.spa;
+	*writable = page.writable;
+	os.pinned++;
+	return 0;
+}
+
+static struct fake_watch *watch_free(void)
+{
+	size_t i;
+
+	for (i = 0; i < FAKE_WATCHES; i++) {
+		if (!os.watches[i].slot)
+			return &os.watches[i];
+	}
+	return NULL;
+}
+
+void *platform_watch(void *vm_os, void *slot, uint64_t hva, uint64_t pages)
+{
+	struct fake_watch *watch = watch_free();
+
+	assert_ptr_equal(vm_os, &os);
+	may_sleep();
+	assert_non_null(slot);
+	if (fails_now(&os.alloc_fail))
+		return NULL;
+	if (watch)
+		*watch = (struct fake_watch){ .slot = slot, .hva = hva, .pages = pages };
+	else
+		watch = &os.any_watch;
+	return watch;
+}
+
+void platform_unwatch(void *vm_os, void *watch)
+{
+	assert_ptr_equal(vm_os, &os);
+	memset(watch, 0, sizeof(struct fake_watch));
+}
+
+void fake_invalidate(uint64_t hva, uint64_t pages)
+{
+	size_t i;
+
+	os.seq++;
+	for (i = 0; i < FAKE_WATCHES; i++) {
+		struct fake_watch *w = &os.watches[i];
+
+		if (!w->slot || hva >= w->hva + w->pages * PAGE || w->hva >= hva + pages * PAGE)
+			continue;
+		assert_int_equal(w->marked, 0); /* tests do one thing at a time */
+		assert_true(hva >= w->hva && hva + pages * PAGE <= w->hva + w->pages * PAGE);
+		w->page = (hva - w->hva) / PAGE;
+		w->marked = pages;
+		os.stale = true;
+	}
+}
+
+bool platform_memory_stale(void *vm_os)
+{
+	assert_ptr_equal(vm_os, &os);
+	return os.stale;
+}
+
+int platform_memory_settle(void *vm_os)
+{
+	assert_ptr_equal(vm_os, &os);
+	may_sleep();
+	assert_false(os.vm_locked);
+	return os.settle_error;
+}
+
+bool platform_memory_take(void *vm_os, void **slot, uint64_t *page, uint64_t *pages)
+{
+	size_t i;
+
+	assert_ptr_equal(vm_os, &os);
+	assert_true(os.vm_locked);
+	for (i = 0; i < FAKE_WATCHES; i++) {
+		struct fake_watch *w = &os.watches[i];
+
+		if (!w->slot || !w->marked)
+			continue;
+		*slot = w->slot;
+		*page = w->page;
+		*pages = w->marked;
+		w->marked = 0;
+		return true;
+	}
+	return false;
+}
+
+void platform_memory_repaired(void *vm_os)
+{
+	assert_ptr_equal(vm_os, &os);
+	assert_true(os.vm_locked);
+	os.stale = false;
+}
+
+uint64_t platform_memory_seq(void *vm_os)
+{
+	assert_ptr_equal(vm_os, &os);
+	assert_true(os.vm_locked);
+	return os.seq;
 }
 
 /* No guest may have any of it. */
@@ -200,11 +319,14 @@ void platform_shared_page_put(void)
 	os.shared_held = false;
 }
 
-bool platform_guest_enter(void)
+bool platform_guest_enter(void *vm_os, bool guest)
 {
+	assert_ptr_equal(vm_os, &os);
 	assert_true(os.shared_held);
 	assert_false(os.irqs_off);
-	if (os.busy_once) {
+	if (os.stale)
+		return false;
+	if (os.busy_once && guest) {
 		os.busy_once = false;
 		return false;
 	}
@@ -212,10 +334,18 @@ bool platform_guest_enter(void)
 	return true;
 }
 
-void platform_guest_leave(void)
+void platform_guest_leave(void *vm_os)
 {
+	assert_ptr_equal(vm_os, &os);
 	assert_true(os.irqs_off);
 	os.irqs_off = false;
+}
+
+void platform_guest_kick(void *vm_os)
+{
+	assert_ptr_equal(vm_os, &os);
+	assert_false(os.irqs_off);
+	os.kicks++;
 }
 
 bool platform_signal_pending(void)

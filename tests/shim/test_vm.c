@@ -37,7 +37,7 @@ static void capabilities(void **state)
 	assert_int_equal(shim_check_extension(KVM_CAP_NR_MEMSLOTS), 32764);
 	assert_int_equal(shim_check_extension(KVM_CAP_IRQCHIP), 0);
 	assert_int_equal(shim_check_extension(KVM_CAP_READONLY_MEM), 1);
-	assert_int_equal(shim_check_extension(KVM_CAP_SYNC_MMU), 0);
+	assert_int_equal(shim_check_extension(KVM_CAP_SYNC_MMU), 1);
 	assert_int_equal(shim_check_extension(~0UL), 0);
 }
 

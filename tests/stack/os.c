@@ -73,7 +73,7 @@ static uint64_t spa_of(uint64_t page)
 	return STACK_USER + page * MV_PAGE_SIZE;
 }
 
-int platform_pin(void *os, uint64_t hva, uint64_t pages, struct platform_pin *pin)
+int platform_pin_there(void *os, uint64_t hva, uint64_t pages, uint64_t *spa)
 {
 	uint64_t i;
 
@@ -81,11 +81,62 @@ int platform_pin(void *os, uint64_t hva, uint64_t pages, struct platform_pin *pi
 	assert_false(stack_os.shared_held);
 	for (i = 0;
 	     i < pages && i < PLATFORM_PIN_BATCH && hva + i * MV_PAGE_SIZE < STACK_USER_BYTES; i++)
-		pin->spa[i] = spa_of(hva / MV_PAGE_SIZE + i);
-	pin->writable = true;
-	pin->skip = 1;
+		spa[i] = spa_of(hva / MV_PAGE_SIZE + i);
 	stack_os.pinned += (long)i;
 	return (int)i;
+}
+
+int platform_pin_fault(void *os, uint64_t hva, bool write, uint64_t *spa, bool *writable)
+{
+	(void)write;
+	*writable = true;
+	return platform_pin_there(os, hva, 1, spa) == 1 ? 0 : -EFAULT;
+}
+
+void *platform_watch(void *os, void *slot, uint64_t hva, uint64_t pages)
+{
+	(void)slot;
+	(void)hva;
+	(void)pages;
+	return os;
+}
+
+void platform_unwatch(void *os, void *watch)
+{
+	(void)os;
+	(void)watch;
+}
+
+bool platform_memory_stale(void *os)
+{
+	(void)os;
+	return false;
+}
+
+int platform_memory_settle(void *os)
+{
+	(void)os;
+	return 0;
+}
+
+bool platform_memory_take(void *os, void **slot, uint64_t *page, uint64_t *pages)
+{
+	(void)os;
+	(void)slot;
+	(void)page;
+	(void)pages;
+	return false;
+}
+
+void platform_memory_repaired(void *os)
+{
+	(void)os;
+}
+
+uint64_t platform_memory_seq(void *os)
+{
+	(void)os;
+	return 0;
 }
 
 void platform_unpin(void *os, uint64_t spa, uint64_t pages, bool dirty)
@@ -125,15 +176,23 @@ void platform_shared_page_put(void)
 	stack_os.shared_held = false;
 }
 
-bool platform_guest_enter(void)
+bool platform_guest_enter(void *os, bool guest)
 {
+	(void)os;
+	(void)guest;
 	stack_os.irqs_off = true;
 	return true;
 }
 
-void platform_guest_leave(void)
+void platform_guest_leave(void *os)
 {
+	(void)os;
 	stack_os.irqs_off = false;
+}
+
+void platform_guest_kick(void *os)
+{
+	(void)os;
 }
 
 bool platform_signal_pending(void)

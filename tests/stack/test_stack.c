@@ -377,7 +377,7 @@ static void memory_that_is_not_there(void **state)
 {
 	(void)state;
 	memcpy(memory(CODE), "\xDD\x05\x00\x00\xC0\xFE", 6); /* fld qword [0xFEC00000] */
-	RUN(touches_nothing);
+	RUN(touches_nothing, touches_nothing); /* root is asked first */
 	assert_int_equal(shim_vcpu_run(&vcpu), 0);
 	assert_int_equal(run->exit_reason, KVM_EXIT_INTERNAL_ERROR);
 	assert_int_equal(run->emulation_failure.insn_size, 15);
@@ -391,7 +391,7 @@ static void device_memory(void **state)
 
 	(void)state;
 	memcpy(memory(CODE), "\x81\x0D\x00\x00\xC0\xFE\x44\x33\x22\x11", 10); /* or */
-	RUN(touches_nothing, hlt);
+	RUN(touches_nothing, touches_nothing, touches_nothing, hlt); /* for writing, for reading */
 	assert_int_equal(shim_vcpu_run(&vcpu), 0);
 	assert_int_equal(run->exit_reason, KVM_EXIT_MMIO);
 	assert_int_equal(run->mmio.phys_addr, 0xFEC00000);
@@ -421,7 +421,7 @@ static void hlt_in_the_void(struct vmcb *v, uint64_t *gpr)
 static void code_that_is_not_there(void **state)
 {
 	(void)state;
-	RUN(hlt_in_the_void, hlt);
+	RUN(hlt_in_the_void, hlt_in_the_void, hlt);
 	assert_int_equal(shim_vcpu_run(&vcpu), 0);
 	assert_int_equal(run->exit_reason, KVM_EXIT_INTERNAL_ERROR);
 	set_mode();
