@@ -44,6 +44,7 @@ gives 1 'not root' "start is for root" setpriv --reuid 1000 $mvctl start
 gives 3 'not running' "status: not running" $mvctl status
 gives 3 'not running' "stop: not running" $mvctl stop
 gives 3 'not running' "log: not running" $mvctl log
+gives 3 'not running' "stat: not running" $mvctl stat
 
 # --- what start refuses
 

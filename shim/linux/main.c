@@ -153,6 +153,7 @@ static int __init shim_module_init(void)
 		pr_err("/dev/kvm is taken: is kvm_amd or kvm_intel loaded? (%d)\n", ret);
 		goto cpu;
 	}
+	debugfs_init();
 	return 0;
 
 cpu:
@@ -168,6 +169,7 @@ release:
 
 static void __exit shim_module_exit(void)
 {
+	debugfs_fini();
 	misc_deregister(&kvm_device);
 	cpus_fini();
 	clock_fini();

@@ -23,6 +23,8 @@
 struct vm_file {
 	struct shim_vm vm;
 	refcount_t users;
+	struct list_head list; /* of all VMs, see debugfs.c */
+	pid_t pid; /* of who made it */
 	struct mutex lock; /* the VM lock of shim.h */
 	spinlock_t ring_lock; /* platform_ring_lock() */
 	struct mm_struct *mm; /* whose memory the slots are; only it may use the descriptors */
@@ -96,6 +98,11 @@ long clock_set(struct vm_file *vm, const void __user *arg);
 long vcpu_attr(struct vcpu_file *vcpu, unsigned int ioctl, const void __user *arg);
 /* stats.c: ioctl KVM_GET_STATS_FD of a VM (vcpu NULL) or a vCPU: a descriptor or -errno. */
 long stats_fd(struct vm_file *vm, struct shim_vcpu *vcpu);
+/* debugfs.c: what `mvctl stat` reads, of all VMs between add and del. */
+void debugfs_init(void);
+void debugfs_fini(void);
+void debugfs_vm_add(struct vm_file *vm);
+void debugfs_vm_del(struct vm_file *vm);
 
 /* fpu.c: KVM_GET_FPU, KVM_SET_FPU and those for XSAVE and XCRS. */
 long fpu_ioctl(struct shim_vcpu *vcpu, unsigned int ioctl, void __user *arg);

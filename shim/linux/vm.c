@@ -35,6 +35,7 @@ void vm_put(struct vm_file *vm)
 
 	if (!refcount_dec_and_test(&vm->users))
 		return;
+	debugfs_vm_del(vm);
 	watch_fini(vm);
 	shim_vm_destroy(&vm->vm);
 	for (i = 0; i < vm->vm.num_vcpus; i++)
@@ -153,8 +154,10 @@ static struct vm_file *vm_alloc(void)
 	if (ret)
 		goto free;
 	ret = shim_vm_create(&vm->vm, vm);
-	if (!ret)
+	if (!ret) {
+		debugfs_vm_add(vm);
 		return vm;
+	}
 	watch_fini(vm);
 free:
 	vm_free(vm);

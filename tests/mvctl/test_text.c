@@ -2,6 +2,7 @@
 /*
  * mvctl's parts that only compute: vermagic, lists, times, the choice of words.
  */
+#define _GNU_SOURCE
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -121,10 +122,79 @@ static void loading(void **state)
 	assert_int_equal(load_message(EIO, true, false).status, MVCTL_FAILED);
 }
 
+static const char stat_lines[] =
+	"cpu cpu=0 world_switches=12 exits=7 exit_hypercall=6 exit_msr=0\n"
+	"cpu cpu=1 world_switches=0 exits=0 exit_hypercall=0 exit_msr=0\n"
+	"vm vm=3 pid=77 pinned_pages=512 donated_pages=64\n"
+	"vcpu vm=3 vcpu=0 io_exits=5 exits=40 irq_injections=2 guest_ns=1500000000 exit_io=5 exit_cr=1\n"
+	"vcpu vm=3 vcpu=1 io_exits=0 exits=0 irq_injections=0 guest_ns=0 exit_io=0 exit_cr=0\n"
+	"vm vm=4 pid=78 pinned_pages=0 donated_pages=32\n";
+
+/* What it prints, to be freed. */
+static char *printed(void (*print)(const char *lines, FILE *out), const char *lines)
+{
+	char *text = NULL;
+	size_t bytes = 0;
+	FILE *out = open_memstream(&text, &bytes);
+
+	assert_non_null(out);
+	print(lines, out);
+	fclose(out);
+	return text;
+}
+
+static void statistics(void **state)
+{
+	char *text = printed(stat_text, stat_lines);
+
+	(void)state;
+	assert_non_null(strstr(text, "CPU 0: 12 world switches, 7 into the root VM\n"
+				     "  exits      hypercall 6\n"
+				     "CPU 1: 0 world switches, 0 into the root VM\n"
+				     "  exits      none\n"
+				     "VM 3 of process 77: 2.0 MiB of memory, 0.2 MiB of MicroV's\n"
+				     "  vCPU 0: 40 entries; 1.500 s in the guest"));
+	assert_non_null(strstr(text, "exits      io 5, cr 1\n"));
+	assert_non_null(strstr(text, "injected   interrupts 2,"));
+	assert_non_null(strstr(text, "\nVM 4 of process 78"));
+	free(text);
+	text = printed(stat_text, "");
+	assert_string_equal(text, "");
+	free(text);
+}
+
+static void statistics_for_machines(void **state)
+{
+	char *text = printed(stat_json, stat_lines);
+
+	(void)state;
+	assert_string_equal(
+		text,
+		"{\"cpus\": [\n"
+		"  {\"cpu\": 0, \"world_switches\": 12, \"exits\": 7, \"exit_hypercall\": 6, "
+		"\"exit_msr\": 0},\n"
+		"  {\"cpu\": 1, \"world_switches\": 0, \"exits\": 0, \"exit_hypercall\": 0, "
+		"\"exit_msr\": 0}],\n"
+		"\"vms\": [\n"
+		"  {\"vm\": 3, \"pid\": 77, \"pinned_pages\": 512, \"donated_pages\": 64, "
+		"\"vcpus\": [\n"
+		"    {\"vm\": 3, \"vcpu\": 0, \"io_exits\": 5, \"exits\": 40, "
+		"\"irq_injections\": 2, \"guest_ns\": 1500000000, \"exit_io\": 5, \"exit_cr\": 1},\n"
+		"    {\"vm\": 3, \"vcpu\": 1, \"io_exits\": 0, \"exits\": 0, "
+		"\"irq_injections\": 0, \"guest_ns\": 0, \"exit_io\": 0, \"exit_cr\": 0}]},\n"
+		"  {\"vm\": 4, \"pid\": 78, \"pinned_pages\": 0, \"donated_pages\": 32, "
+		"\"vcpus\": []}]}\n");
+	free(text);
+	text = printed(stat_json, "");
+	assert_string_equal(text, "{\"cpus\": [],\n\"vms\": []}\n");
+	free(text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(vermagic),  cmocka_unit_test(modules), cmocka_unit_test(cpus),
+		cmocka_unit_test(statistics), cmocka_unit_test(statistics_for_machines),
 		cmocka_unit_test(durations), cmocka_unit_test(reasons), cmocka_unit_test(loading),
 	};
 

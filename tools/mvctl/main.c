@@ -21,6 +21,10 @@ static const char help[] =
 	"              --no-shim   hypervisor only, without /dev/kvm\n"
 	"  stop      takes all of it out again; refused while guests are open\n"
 	"  status    what runs, on which CPUs, since when, how many VMs\n"
+	"  stat [--json]\n"
+	"            counts since the start: world switches and exits of each CPU; of each\n"
+	"            VM memory, and of its vCPUs exits by reason, what was injected and\n"
+	"            emulated, time in the guest, in MicroV and in the root VM\n"
 	"  log       prints the hypervisor's log\n"
 	"  help      prints this\n"
 	"\n"
@@ -28,7 +32,7 @@ static const char help[] =
 	"  0  done; status: MicroV is running\n"
 	"  1  failed: not root, or for a reason that the message tells\n"
 	"  2  wrong usage\n"
-	"  3  stop, status, log: MicroV is not running\n"
+	"  3  stop, status, stat, log: MicroV is not running\n"
 	"  4  start: MicroV is running already\n"
 	"  5  stop: guests are open; nothing changed\n"
 	"  6  start: impossible here now: no SVM, SVM disabled in the firmware, another\n"
@@ -84,6 +88,13 @@ static enum exit_status start(int argc, char **argv)
 	return do_start(shim, debugcon);
 }
 
+static enum exit_status stat(int argc, char **argv)
+{
+	if (argc == 0 || (argc == 1 && strcmp(argv[0], "--json") == 0))
+		return do_stat(argc == 1);
+	return usage("stat: unknown option ", argv[0]);
+}
+
 static enum exit_status do_help(void)
 {
 	fputs(help, stdout);
@@ -104,6 +115,8 @@ int main(int argc, char **argv)
 		return usage("no command", "");
 	if (strcmp(argv[1], "start") == 0)
 		return start(argc - 2, argv + 2);
+	if (strcmp(argv[1], "stat") == 0)
+		return stat(argc - 2, argv + 2);
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
 		if (strcmp(argv[1], commands[i].name) != 0)
 			continue;

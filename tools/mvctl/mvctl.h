@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * mvctl's parts: start, stop, status, log; what they share: where the files are,
+ * mvctl's parts: start, stop, status, stat, log; what they share: where the files are,
  * loading modules, the launch device, and the words for what can go wrong.
  */
 #ifndef MVCTL_H
@@ -49,6 +49,10 @@ struct message reason_message(enum mv_loader_reason reason);
 /* Why finit_module() gave `err`; `same_kernel`: vermagic's release is this kernel's. */
 struct message load_message(int err, bool same_kernel, bool lockdown);
 
+/* stat_text.c: no system calls; what the shim tells, as text and as one JSON object. */
+void stat_text(const char *lines, FILE *out);
+void stat_json(const char *lines, FILE *out);
+
 /* files.c */
 
 struct files {
@@ -85,5 +89,6 @@ enum exit_status do_start(bool shim, bool debugcon);
 enum exit_status do_stop(void);
 enum exit_status do_status(void);
 enum exit_status do_log(void);
+enum exit_status do_stat(bool json);
 
 #endif /* MVCTL_H */
