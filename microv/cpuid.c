@@ -222,7 +222,7 @@ static void add_state(struct vs *vs, struct mv_cdl_entry_t *e)
 {
 	struct mk_state *st = vs->st;
 
-	state_fetch(vs->id, st, MK_G_CR | MK_G_XCR);
+	state_fetch(vs->id, st, MK_G_CR | (e->fun == LEAF_XSAVE ? MK_G_XCR : 0));
 	if (e->fun == 1) {
 		e->ecx &= ~ECX_OSXSAVE;
 		e->ecx |= st->cr4 & CR4_OSXSAVE ? ECX_OSXSAVE : 0;

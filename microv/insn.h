@@ -25,4 +25,7 @@ int insn_prefixes(struct insn *insn, int long_mode, int big);
 /* Reads the instruction at RIP. 0; 1 and the fault; -MK_EFAULT: not in the VM's memory. */
 int insn_fetch(unsigned int cpu, struct vs *vs, struct insn *insn, struct fault *fault);
 
+/* The same, for who wants to know nothing but how many prefixes it has. */
+int insn_count_prefixes(unsigned int cpu, struct vs *vs, unsigned int *count, struct fault *fault);
+
 #endif

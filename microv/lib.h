@@ -22,6 +22,9 @@ static inline void copy_once(void *dst, const void *src, size_t len)
 	__asm__ volatile("rep movsb" : "+D"(dst), "+S"(src), "+c"(bytes) : : "memory");
 }
 
+/* Keeps the compiler from computing an address anew at each use. */
+#define KEEP(p) __asm__("" : "+r"(p))
+
 static inline uint64_t rdtsc(void)
 {
 	uint32_t low, high;

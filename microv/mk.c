@@ -4,6 +4,7 @@
 
 /* start.S */
 int window_copy(void *dst, const void *src, size_t len);
+int window_load(uint64_t *to, const uint64_t *from);
 int window_or(void *byte, unsigned int bits);
 int window_cmpxchg(void *p, const uint64_t old[2], const uint64_t value[2], size_t len);
 extern const char window_start[], window_end[], window_fault[];
@@ -28,6 +29,11 @@ int mk_window_copy(uint64_t gpa, void *buf, size_t len, int write)
 	void *guest = (void *)(MK_U_WINDOW + gpa);
 
 	return write ? window_copy(guest, buf, len) : window_copy(buf, guest, len);
+}
+
+int mk_window_load(uint64_t gpa, uint64_t *value)
+{
+	return window_load(value, (const uint64_t *)(MK_U_WINDOW + gpa));
 }
 
 int mk_window_or(uint64_t gpa, uint8_t bits)

@@ -31,6 +31,8 @@ void *mk_shared(void);
  */
 int mk_window_copy(uint64_t gpa, void *buf, size_t len, int write);
 int mk_window_or(uint64_t gpa, uint8_t bits);
+/* The same for a word, at an address that is aligned. */
+int mk_window_load(uint64_t gpa, uint64_t *value);
 
 /*
  * Atomically replaces `old` there, of 1, 2, 4, 8 or (aligned) 16 bytes. 0; 1: something else
@@ -41,10 +43,9 @@ int mk_window_cmpxchg(uint64_t gpa, const void *old, const void *value, size_t l
 /* Tells the microkernel where mk_window_*() may fault. Once. */
 void mk_window_init(void);
 
-static inline int64_t mk_vs_run(unsigned int vsid)
-{
-	return mk_syscall(MK_SYS_VS_RUN, vsid, 0, 0, 0, 0, NULL);
-}
+/* The one that is called all the time. */
+int64_t mk_vs_run(unsigned int vsid);
+MV_ABI_ASSERT(MK_SYS_VS_RUN == 0);
 
 static inline int64_t mk_vs_create(unsigned int vsid, unsigned int space)
 {

@@ -94,14 +94,20 @@ static const struct emu_ops ops = {
 	.vector_set = op_vector_set,
 };
 
+/* Each CPU's own: nobody waits for anybody. */
+static struct emu_cache caches[MV_MAX_PPS];
+
 static void emu_fill(struct emu *e, struct run *r)
 {
 	const struct mk_state *st = r->vs.st;
 
 	state_fetch(r->vs.id, r->vs.st, MK_G_CR | MK_G_SEG | MK_G_TABLE | MK_G_XCR);
-	memset(e, 0, sizeof(*e));
+	/* All but what emu_step() fills in, and the registers. */
+	memset(&e->cr4_allowed, 0, offsetof(struct emu, out) - offsetof(struct emu, cr4_allowed));
+	memset(&e->pending, 0, offsetof(struct emu_pending, read));
 	e->ops = &ops;
 	e->context = r;
+	e->cache = &caches[r->c->cpu];
 	memcpy(e->regs.gpr, st->gpr, sizeof(st->gpr));
 	e->regs.rip = st->rip;
 	e->regs.rflags = st->rflags;

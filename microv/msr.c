@@ -273,11 +273,19 @@ static int msr_valid(struct vs *vs, uint64_t index, uint64_t value)
 	return !msr || found_valid(vs, msr, index - msr->index, value);
 }
 
+static uint64_t read_found(struct vs *vs, const struct msr *msr, uint64_t index)
+{
+	uint64_t value;
+
+	state_fetch(vs->id, vs->st, msr->group);
+	memcpy(&value, (const char *)vs->st + msr->offset + (index - msr->index) * 8,
+	       sizeof(value));
+	return value;
+}
+
 static uint64_t msr_read(struct vs *vs, uint64_t index)
 {
-	const struct msr *msr = find(index);
 	int constant = find_constant(index);
-	uint64_t value;
 
 	if (constant >= 0)
 		return constants[constant].value;
@@ -285,10 +293,7 @@ static uint64_t msr_read(struct vs *vs, uint64_t index)
 		return tsc_read(vs);
 	if (kvmclock_msr(index))
 		return kvmclock_read(vs, index);
-	state_fetch(vs->id, vs->st, msr->group);
-	memcpy(&value, (const char *)vs->st + msr->offset + (index - msr->index) * 8,
-	       sizeof(value));
-	return value;
+	return read_found(vs, find(index), index);
 }
 
 static void msr_write(struct vs *vs, uint64_t index, uint64_t value)
@@ -380,9 +385,16 @@ static int guest_missing(struct vs *vs, uint32_t index)
 
 int msr_guest_read(struct vs *vs, uint32_t index, uint64_t *value)
 {
-	if (!msr_exists(index) || guest_missing(vs, index))
+	const struct msr *msr = find(index);
+
+	if (guest_missing(vs, index))
 		return -1;
-	*value = msr_read(vs, index);
+	if (msr && index != MSR_TSC_AUX)
+		*value = read_found(vs, msr, index);
+	else if (msr_exists(index))
+		*value = msr_read(vs, index);
+	else
+		return -1;
 	return 0;
 }
 

@@ -116,14 +116,15 @@ void run_skip(struct run *r, unsigned int len)
 {
 	struct mk_state *st = r->vs.st;
 	struct fault fault;
-	struct insn insn;
+	unsigned int prefixes;
 
 	if (st->exit.len) {
 		len = st->exit.len;
 	} else {
-		if (run_failed(r, insn_fetch(r->c->cpu, &r->vs, &insn, &fault), &fault))
+		if (run_failed(r, insn_count_prefixes(r->c->cpu, &r->vs, &prefixes, &fault),
+			       &fault))
 			return;
-		len += insn.prefixes;
+		len += prefixes;
 	}
 	run_advance(r, st->rip + len);
 }

@@ -35,14 +35,33 @@ mk_syscall:
 	movq	%rdx, (%r9)
 1:	ret
 
+/* int64_t mk_vs_run(unsigned int vsid): MK_SYS_VS_RUN is 0. */
+	.globl mk_vs_run
+mk_vs_run:
+	xorl	%eax, %eax
+	syscall
+	ret
+
 /* int window_copy(void *dst, const void *src, size_t len): 0 or -MK_EFAULT. */
 	.globl window_copy
 window_copy:
 	movq	%rdx, %rcx
 	xorl	%eax, %eax
+	shrq	$3, %rcx
+	andl	$7, %edx
 	.globl window_start
 window_start:
+	rep movsq
+	movl	%edx, %ecx
 	rep movsb
+	ret
+
+/* int window_load(uint64_t *to, const uint64_t *from): 0 or -MK_EFAULT. */
+	.globl window_load
+window_load:
+	xorl	%eax, %eax
+	movq	(%rsi), %rdx
+	movq	%rdx, (%rdi)
 	ret
 
 /* int window_or(void *byte, unsigned int bits): sets bits atomically; 0 or -MK_EFAULT. */

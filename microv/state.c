@@ -3,11 +3,8 @@
 #include "state.h"
 #include "msr.h"
 
-void state_fetch(unsigned int vsid, struct mk_state *st, uint32_t groups)
+__attribute__((noinline)) void state_fetch_missing(unsigned int vsid, uint32_t groups)
 {
-	groups &= ~(st->valid | st->dirty);
-	if (!groups)
-		return;
 	/* The CPU that ran it last may not have left it quite; it does without our help. */
 	while (mk_vs_fetch(vsid, groups) == -MK_EBUSY)
 		__builtin_ia32_pause();

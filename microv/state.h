@@ -132,7 +132,14 @@ static inline struct vs_data *state_data(struct mk_state *st)
 }
 
 /* Makes groups (MK_G_*) of the state page valid. */
-void state_fetch(unsigned int vsid, struct mk_state *st, uint32_t groups);
+void state_fetch_missing(unsigned int vsid, uint32_t groups);
+
+static inline void state_fetch(unsigned int vsid, struct mk_state *st, uint32_t groups)
+{
+	groups &= ~(st->valid | st->dirty);
+	if (groups)
+		state_fetch_missing(vsid, groups);
+}
 
 /* The state of a CPU after reset; bsp: of the first one of its VM. All groups are dirty. */
 void state_reset(struct mk_state *st, int bsp);

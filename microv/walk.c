@@ -31,28 +31,55 @@ static const struct mode mode_pae = { .levels = 3, .bits = 9, .size = 8, .pae = 
 static const struct mode mode_4 = { .levels = 4, .bits = 9, .size = 8 };
 static const struct mode mode_5 = { .levels = 5, .bits = 9, .size = 8 };
 
+/*
+ * The last walk: all that its result depends on. With entries of 8 bytes only. While each entry
+ * is what it was, so is the result.
+ */
+struct memo_entry {
+	uint64_t gpa, pte;
+};
+
+struct memo {
+	uint64_t gla; /* of the page */
+	uint64_t cr0, cr3, cr4, efer, ac;
+	unsigned int access, vmid;
+	unsigned int levels; /* 0: there is none */
+	struct memo_entry entry[5];
+	struct mapping map; /* of the page */
+};
+
+/* One for code and one for data. */
+static struct memo memos[MV_MAX_PPS][2];
+
 /* A walk under way. */
 struct walker {
 	unsigned int cpu;
 	struct vs *vs;
-	const struct mode *mode;
+	struct memo *memo;
 	uint64_t gla;
 	unsigned int access;
 	uint64_t rights; /* PTE_W, PTE_U of all levels so far; PTE_NX if any has it */
 };
 
 /* What was mapped since it was opened may not be there. */
-static int guest_open(unsigned int cpu, unsigned int vmid)
+static __attribute__((noinline)) int guest_open_now(struct cpu *cpu, unsigned int vmid,
+						    uint32_t maps)
 {
-	const uint32_t maps = vm_maps(vmid);
-
-	if (cpus[cpu].window == vmid && cpus[cpu].window_maps == maps)
-		return 0;
 	if (mk_window_open(vmid) < 0)
 		return -MK_EFAULT;
-	cpus[cpu].window = vmid;
-	cpus[cpu].window_maps = maps;
+	cpu->window = vmid;
+	cpu->window_maps = maps;
 	return 0;
+}
+
+static int guest_open(unsigned int id, unsigned int vmid)
+{
+	const uint32_t maps = vm_maps(vmid);
+	struct cpu *cpu = &cpus[id];
+
+	if (cpu->window == vmid && cpu->window_maps == maps)
+		return 0;
+	return guest_open_now(cpu, vmid, maps);
 }
 
 static int guest_ready(unsigned int cpu, const struct vs *vs, uint64_t gpa, unsigned int len)
@@ -131,20 +158,6 @@ int walk_gpa_cmpxchg(unsigned int cpu, struct vs *vs, uint64_t gpa, const void *
 	return err < 0 ? absent(vs, gpa, 1) : err;
 }
 
-static int guest_copy(struct walker *w, uint64_t gpa, void *buf, unsigned int len, int write)
-{
-	return walk_gpa_copy(w->cpu, w->vs, gpa, buf, len, write);
-}
-
-static const struct mode *paging_mode(const struct mk_state *st)
-{
-	if (!(st->cr0 & CR0_PG))
-		return NULL;
-	if (st->efer & EFER_LMA)
-		return st->cr4 & CR4_LA57 ? &mode_5 : &mode_4;
-	return st->cr4 & CR4_PAE ? &mode_pae : &mode_32;
-}
-
 int walk_canonical(struct vs *vs, uint64_t gla)
 {
 	int shift;
@@ -200,34 +213,40 @@ static unsigned int level_shift(const struct mode *mode, int level)
 	return 12 + mode->bits * level;
 }
 
+/*
+ * From here on a mode is a constant where these are inlined: so most of what they look at is
+ * decided before.
+ */
+
 /* May the entry of this level (0: page tables) be a large page? */
-static int may_be_large(const struct walker *w, int level)
+static inline int may_be_large(const struct walker *w, const struct mode *mode, int level)
 {
-	if (w->mode == &mode_32)
+	if (mode->size == 4)
 		return level == 1 && w->vs->st->cr4 & CR4_PSE;
-	return level == 1 || (level == 2 && !w->mode->pae);
+	return level == 1 || (level == 2 && !mode->pae);
 }
 
-static int has_reserved_bits(const struct walker *w, int level, uint64_t pte)
+static inline int has_reserved_bits(const struct walker *w, const struct mode *mode, int level,
+				    uint64_t pte)
 {
-	if (w->mode == &mode_32)
+	if (mode->size == 4)
 		return 0;
 	if (pte & PTE_NX && !(w->vs->st->efer & EFER_NXE))
 		return 1;
-	if (level == 0 || !(pte & PTE_PS) || (w->mode->pae && level == 2))
+	if (level == 0 || !(pte & PTE_PS) || (mode->pae && level == 2))
 		return 0;
-	if (!may_be_large(w, level))
+	if (!may_be_large(w, mode, level))
 		return 1;
 	/* The address of a large page is aligned; bit 12 is PAT. */
-	return (pte & PTE_ADDR & ((1ULL << level_shift(w->mode, level)) - 1) & ~(1ULL << 12)) != 0;
+	return (pte & PTE_ADDR & ((1ULL << level_shift(mode, level)) - 1) & ~(1ULL << 12)) != 0;
 }
 
 /* The frame of a page at this level; a 4 MiB page has address bits 39:32 in 20:13. */
-static uint64_t leaf_base(const struct walker *w, int level, uint64_t pte)
+static inline uint64_t leaf_base(const struct mode *mode, int level, uint64_t pte)
 {
-	uint64_t base = pte & PTE_ADDR & ~((1ULL << level_shift(w->mode, level)) - 1);
+	uint64_t base = pte & PTE_ADDR & ~((1ULL << level_shift(mode, level)) - 1);
 
-	if (w->mode == &mode_32 && level == 1)
+	if (mode->size == 4 && level == 1)
 		base |= (pte >> 13 & 0xFF) << 32;
 	return base;
 }
@@ -267,13 +286,25 @@ static int page_fault(const struct walker *w, struct fault *fault, uint32_t erro
 	return 1;
 }
 
+static void remember(const struct walker *w, uint64_t gpa, uint64_t pte)
+{
+	struct memo *m = w->memo;
+
+	m->entry[m->levels].gpa = gpa;
+	m->entry[m->levels].pte = pte;
+	m->levels++;
+}
+
 /* Sets the A (and of a written page the D) bit; the low byte of an entry has both. */
 static void mark(const struct walker *w, uint64_t gpa, uint64_t pte, int leaf)
 {
 	uint64_t bits = PTE_A | (leaf && w->access & WALK_WRITE ? PTE_D : 0);
 
-	if (!(w->access & WALK_PROBE) && (pte & bits) != bits)
+	if (w->access & WALK_PROBE)
+		bits = 0;
+	if ((pte & bits) != bits)
 		mk_window_or(gpa, bits);
+	remember(w, gpa, pte | bits);
 }
 
 static uint64_t map_flags(const struct walker *w, int level)
@@ -291,28 +322,32 @@ static uint64_t map_flags(const struct walker *w, int level)
 }
 
 /* The top entries of PAE paging have neither rights nor an A bit. */
-static int is_pdpte(const struct walker *w, int level)
+static inline int is_pdpte(const struct mode *mode, int level)
 {
-	return w->mode->pae && level == 2;
+	return mode->pae && level == 2;
 }
 
 /* Where the entry of this level is. */
-static uint64_t entry_gpa(const struct walker *w, uint64_t table, int level)
+static inline uint64_t entry_gpa(const struct walker *w, const struct mode *mode, uint64_t table,
+				 int level)
 {
-	uint64_t index = w->gla >> level_shift(w->mode, level);
+	uint64_t index = w->gla >> level_shift(mode, level);
 
-	index &= is_pdpte(w, level) ? 3 : (1ULL << w->mode->bits) - 1;
-	return table + index * w->mode->size;
+	index &= is_pdpte(mode, level) ? 3 : (1ULL << mode->bits) - 1;
+	return table + index * mode->size;
 }
 
 /* Takes an entry into account: its rights, and marks it used. 0, or 1 and the fault. */
-static int use_entry(struct walker *w, uint64_t gpa, uint64_t pte, int level, int leaf,
-		     struct fault *fault)
+static inline __attribute__((always_inline)) int
+use_entry(struct walker *w, const struct mode *mode, uint64_t gpa, uint64_t pte, int level,
+	  int leaf, struct fault *fault)
 {
-	if (has_reserved_bits(w, level, pte))
+	if (has_reserved_bits(w, mode, level, pte))
 		return page_fault(w, fault, PF_P | PF_RSVD);
-	if (is_pdpte(w, level))
+	if (is_pdpte(mode, level)) {
+		remember(w, gpa, pte);
 		return 0;
+	}
 	w->rights = (w->rights & pte & (PTE_W | PTE_U)) | ((w->rights | pte) & PTE_NX);
 	if (leaf && !rights_allow(w))
 		return page_fault(w, fault, PF_P);
@@ -320,53 +355,144 @@ static int use_entry(struct walker *w, uint64_t gpa, uint64_t pte, int level, in
 	return 0;
 }
 
-static int walk_tables(struct walker *w, struct mapping *map, struct fault *fault)
+/* With the window open. 0, -MK_EFAULT or -MK_EAGAIN. */
+static inline int read_entry(const struct walker *w, const struct mode *mode, uint64_t gpa,
+			     uint64_t *pte)
 {
-	uint64_t table = w->vs->st->cr3 & (w->mode->pae ? 0xFFFFFFE0ULL : PTE_ADDR);
+	int err;
+
+	*pte = 0;
+	if (gpa >= MK_GPA_END)
+		return -MK_EFAULT;
+	err = mode->size == 8 ? mk_window_load(gpa, pte) : mk_window_copy(gpa, pte, 4, 0);
+	return err ? absent(w->vs, gpa, 0) : 0;
+}
+
+static inline __attribute__((always_inline)) int
+walk_tables(struct walker *w, const struct mode *mode, struct mapping *map, struct fault *fault)
+{
+	uint64_t table = w->vs->st->cr3 & (mode->pae ? 0xFFFFFFE0ULL : PTE_ADDR);
 	uint64_t gpa, pte;
 	int level, leaf, err;
 
-	for (level = w->mode->levels - 1;; level--) {
-		pte = 0;
-		gpa = entry_gpa(w, table, level);
-		err = guest_copy(w, gpa, &pte, w->mode->size, 0);
+	for (level = mode->levels - 1;; level--) {
+		gpa = entry_gpa(w, mode, table, level);
+		err = read_entry(w, mode, gpa, &pte);
 		if (err == -MK_EAGAIN)
 			return err;
 		/* Tables outside of the VM's memory: nothing is mapped there. */
 		if (err || !(pte & PTE_P))
 			return page_fault(w, fault, 0);
-		leaf = level == 0 || (pte & PTE_PS && may_be_large(w, level));
-		if (use_entry(w, gpa, pte, level, leaf, fault))
+		leaf = level == 0 || (pte & PTE_PS && may_be_large(w, mode, level));
+		if (use_entry(w, mode, gpa, pte, level, leaf, fault))
 			return 1;
 		if (leaf)
 			break;
 		table = pte & PTE_ADDR;
 	}
-	map->gpa =
-		leaf_base(w, level, pte) | (w->gla & ((1ULL << level_shift(w->mode, level)) - 1));
+	map->gpa = leaf_base(mode, level, pte) |
+		   (w->gla & ((1ULL << level_shift(mode, level)) - 1));
 	map->flags = map_flags(w, level);
+	return 0;
+}
+
+static int memo_holds(const struct memo *m, const struct vs *vs, uint64_t gla,
+		      unsigned int access)
+{
+	const struct mk_state *st = vs->st;
+
+	return m->levels && m->gla == gla - gla % MV_PAGE_SIZE && m->access == access &&
+	       m->vmid == vs->vmid && m->cr3 == st->cr3 && m->cr0 == st->cr0 &&
+	       m->cr4 == st->cr4 && m->efer == st->efer && m->ac == (st->rflags & RFLAGS_AC);
+}
+
+static int entries_hold(const struct memo *m)
+{
+	const struct memo_entry *e = m->entry, *end = e + m->levels;
+	uint64_t pte;
+
+	for (; e < end; e++)
+		if (mk_window_load(e->gpa, &pte) || pte != e->pte)
+			return 0;
+	return 1;
+}
+
+static void memo_keep(const struct walker *w, const struct mapping *map)
+{
+	const struct mk_state *st = w->vs->st;
+	struct memo *m = w->memo;
+
+	m->gla = w->gla - w->gla % MV_PAGE_SIZE;
+	m->access = w->access;
+	m->vmid = w->vs->vmid;
+	m->cr0 = st->cr0;
+	m->cr3 = st->cr3;
+	m->cr4 = st->cr4;
+	m->efer = st->efer;
+	m->ac = st->rflags & RFLAGS_AC;
+	m->map = *map;
+	m->map.gpa -= map->gpa % MV_PAGE_SIZE;
+	if (!(st->efer & EFER_LMA) && !(st->cr4 & CR4_PAE))
+		m->levels = 0;
+}
+
+static int walk_mode(struct walker *w, struct mapping *map, struct fault *fault)
+{
+	const struct mk_state *st = w->vs->st;
+
+	if (st->efer & EFER_LMA)
+		return st->cr4 & CR4_LA57 ? walk_tables(w, &mode_5, map, fault) :
+					    walk_tables(w, &mode_4, map, fault);
+	return st->cr4 & CR4_PAE ? walk_tables(w, &mode_pae, map, fault) :
+				   walk_tables(w, &mode_32, map, fault);
+}
+
+static int walk_paged(struct walker *w, struct mapping *map, struct fault *fault)
+{
+	int err;
+
+	if (guest_open(w->cpu, w->vs->vmid))
+		return page_fault(w, fault, 0);
+	w->memo->levels = 0;
+	err = walk_mode(w, map, fault);
+	if (err)
+		w->memo->levels = 0;
+	else
+		memo_keep(w, map);
+	return err;
+}
+
+static __attribute__((noinline)) int walk_anew(struct walker w, struct mapping *map,
+					       struct fault *fault)
+{
+	if (!(w.vs->st->efer & EFER_LMA)) {
+		w.gla = (uint32_t)w.gla;
+	} else if (!walk_canonical(w.vs, w.gla)) {
+		*fault = (struct fault){ .vector = VEC_GP };
+		return 1;
+	}
+	if (w.vs->st->cr0 & CR0_PG)
+		return walk_paged(&w, map, fault);
+	map->gpa = w.gla;
+	map->flags = map_flags(&w, 0);
 	return 0;
 }
 
 int walk(unsigned int cpu, struct vs *vs, uint64_t gla, unsigned int access, struct mapping *map,
 	 struct fault *fault)
 {
-	struct walker w = { .cpu = cpu, .vs = vs, .gla = gla, .access = access };
+	struct memo *m = &memos[cpu][!!(access & WALK_EXEC)];
 
+	KEEP(m);
 	state_fetch(vs->id, vs->st, MK_G_CR);
-	w.rights = PTE_W | PTE_U;
-	w.mode = paging_mode(vs->st);
-	if (!(vs->st->efer & EFER_LMA)) {
-		w.gla = (uint32_t)gla;
-	} else if (!walk_canonical(vs, gla)) {
-		*fault = (struct fault){ .vector = VEC_GP };
-		return 1;
+	if (memo_holds(m, vs, gla, access) && !guest_open(cpu, vs->vmid) && entries_hold(m)) {
+		map->gpa = m->map.gpa + gla % MV_PAGE_SIZE;
+		map->flags = m->map.flags;
+		return 0;
 	}
-	if (w.mode)
-		return walk_tables(&w, map, fault);
-	map->gpa = w.gla;
-	map->flags = map_flags(&w, 0);
-	return 0;
+	return walk_anew((struct walker){ .cpu = cpu, .vs = vs, .memo = m, .gla = gla,
+					  .access = access, .rights = PTE_W | PTE_U },
+			 map, fault);
 }
 
 static unsigned int in_page(uint64_t gla, unsigned int len)
@@ -379,7 +505,6 @@ static unsigned int in_page(uint64_t gla, unsigned int len)
 int walk_copy(unsigned int cpu, struct vs *vs, uint64_t gla, void *buf, unsigned int len,
 	      unsigned int access, struct fault *fault)
 {
-	struct walker w = { .cpu = cpu, .vs = vs };
 	unsigned int first = in_page(gla, len);
 	struct mapping map[2];
 	int err;
@@ -392,10 +517,10 @@ int walk_copy(unsigned int cpu, struct vs *vs, uint64_t gla, void *buf, unsigned
 	if (err)
 		return err;
 
-	err = guest_copy(&w, map[0].gpa, buf, first, access & WALK_WRITE);
+	err = walk_gpa_copy(cpu, vs, map[0].gpa, buf, first, access & WALK_WRITE);
 	if (!err && first < len)
-		err = guest_copy(&w, map[1].gpa, (char *)buf + first, len - first,
-				 access & WALK_WRITE);
+		err = walk_gpa_copy(cpu, vs, map[1].gpa, (char *)buf + first, len - first,
+				    access & WALK_WRITE);
 	return err;
 }
 

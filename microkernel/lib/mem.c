@@ -6,7 +6,7 @@
 
 #include <stdint.h>
 
-void *(memset)(void *to, int c, size_t n)
+void *memset(void *to, int c, size_t n)
 {
 	uint64_t fill = (uint8_t)c * 0x0101010101010101ULL;
 	uint64_t words = n / 8, bytes = n % 8;
@@ -17,7 +17,7 @@ void *(memset)(void *to, int c, size_t n)
 	return to;
 }
 
-void *(memcpy)(void *to, const void *from, size_t n)
+void *memcpy(void *to, const void *from, size_t n)
 {
 	uint64_t words = n / 8, bytes = n % 8;
 	void *d = to;
@@ -27,10 +27,12 @@ void *(memcpy)(void *to, const void *from, size_t n)
 	return to;
 }
 
-int (memcmp)(const void *a, const void *b, size_t n)
+int memcmp(const void *a, const void *b, size_t n)
 {
 	const uint8_t *x = a, *y = b;
 
+	for (; n >= 8 && *(const uint64_t *)x == *(const uint64_t *)y; n -= 8)
+		x += 8, y += 8;
 	for (; n; n--, x++, y++)
 		if (*x != *y)
 			return *x - *y;

@@ -210,8 +210,6 @@ static void switch_to(struct cpu *cpu, struct vs *vs)
 {
 	struct vs *from = cpu->fpu;
 
-	if (from == vs)
-		return;
 	if (!is_root(from) && !is_root(vs)) {
 		switch_to(cpu, cpu->root_vs);
 		from = cpu->root_vs;
@@ -227,7 +225,8 @@ static void switch_to(struct cpu *cpu, struct vs *vs)
 
 void backend_evict(struct cpu *cpu)
 {
-	switch_to(cpu, cpu->root_vs);
+	if (cpu->fpu != cpu->root_vs)
+		switch_to(cpu, cpu->root_vs);
 }
 
 /* A guest that touches debug registers gets them; until then root's stay in the CPU. */
@@ -275,11 +274,13 @@ static void enter(struct cpu *cpu, struct vs *vs)
 	vs->cpu = cpu->id;
 	v->clean = vs->clean;
 	/* Told to all before the entry, and before epoch_join looks: see epoch_passed_by. */
-	__atomic_store_n(&cpu->in_root, is_root(vs), __ATOMIC_SEQ_CST);
+	if (is_root(vs))
+		__atomic_store_n(&cpu->in_root, 1, __ATOMIC_SEQ_CST);
 	vs->state->entries++;
 	cpu->root_vs->state->switches++;
 	svm_enter(vs->page[PAGE_BLOCK].v, vs->state->gpr, cpu->host_vmcb.v);
-	__atomic_store_n(&cpu->in_root, 0, __ATOMIC_SEQ_CST);
+	if (is_root(vs))
+		__atomic_store_n(&cpu->in_root, 0, __ATOMIC_SEQ_CST);
 	if (cpu->features & CPU_TCG)
 		tcg_after_exit(v);
 	vs->clean = CLEAN_ALL;
@@ -331,7 +332,8 @@ s64 backend_run(struct cpu *cpu, struct vs *vs)
 {
 	u32 dirty = __atomic_exchange_n(&vs->state->dirty, 0, __ATOMIC_RELAXED);
 
-	switch_to(cpu, vs);
+	if (cpu->fpu != vs)
+		switch_to(cpu, vs);
 	svm_commit(vs, dirty);
 	commit_msrpm(vs, vmcb_of(vs));
 	commit_cpu(cpu, vs, dirty);

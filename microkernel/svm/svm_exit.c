@@ -100,15 +100,13 @@ static struct mk_event interrupted(u64 info)
 	static const u8 type[8] = {
 		[0] = MK_EVENT_INTR, [2] = MK_EVENT_NMI, [3] = MK_EVENT_EXCEPTION, [4] = MK_EVENT_SOFT,
 	};
-	struct mk_event e = { .type = MK_EVENT_NONE };
 
-	if (!(info & EVENT_VALID))
-		return e;
-	e.type = type[info >> EVENT_TYPE_SHIFT & 7];
-	e.vector = info & EVENT_VECTOR;
-	e.has_error = !!(info & EVENT_HAS_ERROR);
-	e.error = info >> 32;
-	return e;
+	return (struct mk_event){
+		.type = type[info >> EVENT_TYPE_SHIFT & 7],
+		.vector = info & EVENT_VECTOR,
+		.has_error = !!(info & EVENT_HAS_ERROR),
+		.error = info >> 32,
+	};
 }
 
 void svm_decode(const struct cpu *cpu, const struct vs *vs, struct mk_exit *exit)
@@ -123,7 +121,9 @@ void svm_decode(const struct cpu *cpu, const struct vs *vs, struct mk_exit *exit
 	exit->write = v->exit_code == SVM_EXIT_MSR && (v->exit_info1 & 1);
 	exit->big = !!(v->cs.attrib & (MK_ATTR_DB >> 4));
 	exit->window = cpu->window == vs->space;
-	exit->interrupted = interrupted(v->exit_int_info);
+	exit->interrupted = (struct mk_event){ .type = MK_EVENT_NONE };
+	if (v->exit_int_info & EVENT_VALID)
+		exit->interrupted = interrupted(v->exit_int_info);
 	exit->raw[0] = v->exit_code;
 	exit->raw[1] = v->exit_info1;
 	exit->raw[2] = v->exit_info2;

@@ -32,14 +32,16 @@ static struct mk_seg neutral_seg(struct vmcb_seg s)
 /*
  * A guest that turns its cache off would only slow down the machine: CD and NW stay out of the
  * CPU, and whoever looks at CR0 then is shown them by ring 3. What the TLB knows is of no use
- * after a change (APM vol. 2, 5.5.3): a new ASID has nothing there.
+ * after a change of these four (APM vol. 2, 5.5.3): a new ASID has nothing there.
  */
 static void commit_cr(struct vs *vs, struct vmcb *v, const struct mk_state *s)
 {
 	vs->cr0_hidden = is_root(vs) ? 0 : s->cr0 & (X86_CR0_CD | X86_CR0_NW);
 	v->cr_read = vs->cr0_hidden ? BIT(0) : 0;
 	v->cr_write = is_root(vs) ? 0 : v->cr_read | BIT(4) | BIT(8);
-	vs->asid_generation = 0;
+	if (v->cr0 != (s->cr0 & ~vs->cr0_hidden) || v->cr3 != s->cr3 || v->cr4 != s->cr4 ||
+	    v->efer != (s->efer | EFER_SVME))
+		vs->asid_generation = 0;
 	v->cr0 = s->cr0 & ~vs->cr0_hidden;
 	v->cr2 = s->cr2;
 	v->cr3 = s->cr3;
@@ -162,6 +164,9 @@ void svm_commit(struct vs *vs, u32 dirty)
 	v->rflags = s->rflags;
 	commit_v_intr(vs, v, s);
 	v->int_state = s->shadow & INT_STATE_SHADOW;
+	v->event_inj = 0;
+	if (s->inject.type == MK_EVENT_NONE)
+		return;
 	v->event_inj = event_inj(s->inject);
 	s->inject = (struct mk_event){ .type = MK_EVENT_NONE };
 }

@@ -25,6 +25,14 @@ static const struct op ops[OP_COUNT] = { EMU_OPS(OP) STRING_OPS(STRING) };
 static const uint16_t op_of[ZYDIS_MNEMONIC_MAX_VALUE + 1] = { EMU_OPS(OP_INDEX) };
 static const uint16_t string_of[ZYDIS_MNEMONIC_MAX_VALUE + 1] = { STRING_OPS(STRING_INDEX) };
 
+/* All that decoding depends on but the bytes. Not 0. */
+static uint8_t mode_of(const struct emu *e)
+{
+	return 1 | (e->regs.seg[MK_CS].attrib & MK_ATTR_DB ? 2 : 0) |
+	       (e->regs.seg[MK_SS].attrib & MK_ATTR_DB ? 4 : 0) | (is_long64(e) ? 8 : 0) |
+	       (is_protected(e) ? 16 : 0) | (e->wide_branches ? 32 : 0);
+}
+
 static void init_decoder(const struct emu *e, ZydisDecoder *decoder)
 {
 	int big_code = !!(e->regs.seg[MK_CS].attrib & MK_ATTR_DB);
@@ -231,7 +239,7 @@ static int convert(const struct emu *e, const ZydisDecodedInstruction *z,
 	return EMU_OK;
 }
 
-int decode(struct emu *e, const uint8_t *code, unsigned int len, struct insn *in)
+static int decode_anew(struct emu *e, const uint8_t *code, unsigned int len, struct insn *in)
 {
 	ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
 	ZydisDecodedInstruction z;
@@ -248,4 +256,35 @@ int decode(struct emu *e, const uint8_t *code, unsigned int len, struct insn *in
 	if (status == ZYDIS_STATUS_INSTRUCTION_TOO_LONG)
 		return fault(e, VEC_GP);
 	return is_evex(e, code, len) ? EMU_UNHANDLED : fault(e, VEC_UD);
+}
+
+struct entry {
+	uint8_t mode; /* mode_of(); 0: nothing is here */
+	uint8_t code[EMU_MAX_CODE]; /* in.len of them */
+	struct insn in;
+};
+#define ENTRIES (sizeof(struct emu_cache) / sizeof(struct entry))
+_Static_assert(ENTRIES == 8, "an index by some bits of RIP");
+
+int decode(struct emu *e, const uint8_t *code, unsigned int len, struct insn *room,
+	   const struct insn **in)
+{
+	uint8_t mode = mode_of(e);
+	struct entry *entry = NULL;
+	int err;
+
+	if (e->cache)
+		entry = (struct entry *)e->cache + e->regs.rip % ENTRIES;
+	*in = room = entry ? &entry->in : room;
+	if (entry && entry->mode == mode && entry->in.len <= len &&
+	    !memcmp(entry->code, code, entry->in.len))
+		return EMU_OK;
+	if (entry)
+		entry->mode = 0;
+	err = decode_anew(e, code, len, room);
+	if (entry && !err) {
+		memcpy(entry->code, code, entry->in.len);
+		entry->mode = mode;
+	}
+	return err;
 }

@@ -64,13 +64,13 @@ static int fetch_more(struct emu *e)
 	return err;
 }
 
-static int fetch_and_decode(struct emu *e, struct insn *in)
+static int fetch_and_decode(struct emu *e, struct insn *room, const struct insn **in)
 {
 	struct emu_pending *p = &e->pending;
 	int err = p->code_len ? EMU_OK : fetch_more(e);
 
 	while (!err) {
-		err = decode(e, p->code, p->code_len, in);
+		err = decode(e, p->code, p->code_len, room, in);
 		if (err != DECODE_MORE)
 			break;
 		err = p->code_len < EMU_MAX_CODE ? fetch_more(e) : fault(e, VEC_GP);
@@ -80,15 +80,16 @@ static int fetch_and_decode(struct emu *e, struct insn *in)
 
 static int execute(struct emu *e)
 {
-	struct insn in;
-	int err = fetch_and_decode(e, &in);
+	const struct insn *in;
+	struct insn room;
+	int err = fetch_and_decode(e, &room, &in);
 
 	if (err)
 		return err;
-	e->next_rip = e->regs.rip + in.len;
+	e->next_rip = e->regs.rip + in->len;
 	if (!is_long64(e))
 		e->next_rip = (uint32_t)e->next_rip;
-	return in.op->run(e, &in);
+	return in->op->run(e, in);
 }
 
 static void begin(struct emu *e)

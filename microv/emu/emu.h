@@ -109,9 +109,18 @@ struct emu_regs {
 	struct mk_seg seg[MK_SEGS];
 };
 
+/*
+ * Instructions that were decoded, zero at first: what bytes mean depends on nothing but them and
+ * the CPU's mode, and few instructions access devices again and again.
+ */
+struct emu_cache {
+	uint64_t words[160];
+};
+
 struct emu {
 	const struct emu_ops *ops;
 	void *context; /* the ops' */
+	struct emu_cache *cache; /* or NULL; for one emu_step() at a time */
 
 	struct emu_regs regs;
 	struct mk_seg gdtr, idtr; /* base and limit; changed by LGDT and LIDT */

@@ -13,6 +13,7 @@
 
 void *memcpy(void *dst, const void *src, size_t len);
 void *memset(void *dst, int byte, size_t len);
+int memcmp(const void *a, const void *b, size_t len);
 
 #define CR0_PE (1ULL << 0)
 #define CR0_EM (1ULL << 2)
@@ -77,9 +78,13 @@ struct op {
 	unsigned int arg; /* for `run` */
 };
 
-/* decode.c: EMU_OK; EMU_FAULT (#UD, #GP); EMU_UNHANDLED; DECODE_MORE: needs more bytes. */
+/*
+ * decode.c: EMU_OK with *in, which is in e->cache or `room`; EMU_FAULT (#UD, #GP); EMU_UNHANDLED;
+ * DECODE_MORE: needs more bytes.
+ */
 #define DECODE_MORE 100
-int decode(struct emu *e, const uint8_t *code, unsigned int len, struct insn *in);
+int decode(struct emu *e, const uint8_t *code, unsigned int len, struct insn *room,
+	   const struct insn **in);
 
 /* The modes (APM vol. 2, 1.3). */
 static inline int is_long64(const struct emu *e)
