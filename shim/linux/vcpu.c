@@ -12,6 +12,7 @@
 #include <linux/uaccess.h>
 #include <linux/vmalloc.h>
 #include "shim_linux.h"
+#include "tracepoints.h"
 
 static long get_regs(struct vcpu_file *vcpu, void __user *arg)
 {
@@ -153,6 +154,7 @@ static long run(struct vcpu_file *vcpu)
 		sigprocmask(SIG_SETMASK, &current->real_blocked, NULL);
 		sigemptyset(&current->real_blocked);
 	}
+	trace_kvm_userspace_exit(READ_ONCE(vcpu->vcpu.run->exit_reason), ret);
 	return ret;
 }
 

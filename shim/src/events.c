@@ -5,6 +5,7 @@
  */
 #include "events.h"
 #include "hypercall.h"
+#include "trace.h"
 
 #define INTERRUPTS 256U
 #define EXCEPTIONS 32U
@@ -26,6 +27,7 @@ int shim_vcpu_interrupt(struct shim_vcpu *vcpu, const struct kvm_interrupt *irq)
 {
 	if (irq->irq >= INTERRUPTS)
 		return -EINVAL;
+	trace_virq(irq->irq);
 	return hypercall_errno(
 		hypercall_queue_interrupt(vcpu->vsid, (uint8_t)irq->irq, MV_INTERRUPT_NOW));
 }

@@ -314,6 +314,15 @@ bool hypercall_msr_supported(uint32_t msr)
 	       regs.reg[0];
 }
 
+mv_status_t hypercall_reg_get(uint16_t vsid, enum mv_reg_t reg, uint64_t *val)
+{
+	struct mv_regs regs = { .reg = { handle, vsid, reg } };
+	mv_status_t status = call(&regs, MV_VS_OP, MV_VS_OP_REG_GET_IDX_VAL);
+
+	*val = regs.reg[0];
+	return status;
+}
+
 mv_status_t hypercall_msr_get(uint16_t vsid, uint32_t msr, uint64_t *val)
 {
 	struct mv_regs regs = { .reg = { handle, vsid, msr } };

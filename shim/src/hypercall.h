@@ -75,6 +75,7 @@ mv_status_t hypercall_cdl_get(unsigned int op, unsigned int idx, uint16_t vsid,
 mv_status_t hypercall_cdl_set(uint16_t vsid, struct mv_cdl_entry_t *entries, size_t count);
 /* Do guests have this MSR? */
 bool hypercall_msr_supported(uint32_t msr);
+mv_status_t hypercall_reg_get(uint16_t vsid, enum mv_reg_t reg, uint64_t *val);
 mv_status_t hypercall_msr_get(uint16_t vsid, uint32_t msr, uint64_t *val);
 mv_status_t hypercall_msr_set(uint16_t vsid, uint32_t msr, uint64_t val);
 

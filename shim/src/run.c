@@ -5,6 +5,7 @@
  * The user can write kvm_run at any time. So nothing is decided by what is read back from
  * it: of a pending read only the data is read there, and what it belongs to is in vcpu->io.
  */
+#include <asm/svm.h>
 #include "clock.h"
 #include "bus.h"
 #include "events.h"
@@ -13,11 +14,15 @@
 #include "memory.h"
 #include "slots.h"
 #include "sync.h"
+#include "trace.h"
 
 #define CR8_MAX 15U
 #define RFLAGS_IF 0x200U
 #define VEC_UD 6U
 #define ATTRIB_DPL 0x60U /* of SS: the CPL */
+
+#define NPF_WRITE 0x2U /* in the error code of a nested page fault */
+#define NPF_FETCH 0x10U
 
 #define MMIO_MAX 8U /* bytes of kvm_run->mmio.data */
 #define EMULATION_INSN 15U /* bytes of kvm_run->emulation_failure.insn_bytes */
@@ -103,6 +108,7 @@ static void run_fill(const struct shim_vcpu *vcpu, struct mv_run_t *run, uint64_
 	}
 	if (run->in_bytes)
 		memcpy(run->in, io_data(vcpu), run->in_bytes);
+	trace_answer(vcpu, run->in);
 }
 
 static bool io_copy(const struct shim_vcpu *vcpu, const struct mv_exit_io_t *io,
@@ -178,12 +184,53 @@ static int gate(struct shim_vm *vm, bool guest, uint64_t generation)
 	return 1;
 }
 
+/* The exit as the CPU would tell it (APM vol. 2, appendix C, 15.10.2 and 15.25.6). */
+static void exit_trace(const struct shim_vcpu *vcpu, const struct vcpu_exit *exit)
+{
+	static const struct {
+		uint64_t reason;
+		uint32_t code;
+	} codes[] = {
+		{ mv_exit_reason_t_hlt, SVM_EXIT_HLT },
+		{ mv_exit_reason_t_io, SVM_EXIT_IOIO },
+		{ mv_exit_reason_t_mmio, SVM_EXIT_NPF },
+		{ mv_exit_reason_t_msr, SVM_EXIT_MSR },
+		{ mv_exit_reason_t_interrupt, SVM_EXIT_INTR },
+		{ mv_exit_reason_t_nmi, SVM_EXIT_NMI },
+		{ mv_exit_reason_t_window, SVM_EXIT_VINTR },
+		{ mv_exit_reason_t_set_tpr, SVM_EXIT_WRITE_CR8 },
+	};
+	const uint64_t reason = exit->status == MV_STATUS_SUCCESS ? exit->reason : ~0ULL;
+	uint64_t info1 = 0, info2 = 0;
+	uint32_t code = SVM_EXIT_ERR;
+	size_t i;
+
+	for (i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
+		if (codes[i].reason == reason)
+			code = codes[i].code;
+	if (reason == mv_exit_reason_t_io) {
+		info1 = exit->io.port << 16 | exit->io.size << 4;
+		info1 |= !(exit->io.type & MV_EXIT_IO_OUT);
+	} else if (reason == mv_exit_reason_t_mmio) {
+		info1 = (exit->mmio.flags & MV_EXIT_MMIO_WRITE ? NPF_WRITE : 0) |
+			(exit->mmio.flags & MV_EXIT_MMIO_EXECUTE ? NPF_FETCH : 0);
+		info2 = exit->mmio.gpa;
+	} else if (reason == mv_exit_reason_t_msr) {
+		info1 = !!(exit->msr.flags & MV_EXIT_MSR_WRITE);
+	} else if (reason == mv_exit_reason_t_hlt && exit->hlt == mv_hlt_t_vm_crash) {
+		code = SVM_EXIT_SHUTDOWN;
+	}
+	trace_exit_enabled(vcpu, code, info1, info2);
+}
+
 static void exit_take(struct shim_vcpu *vcpu, const void *page, bool guest, struct vcpu_exit *exit)
 {
 	const struct vcpu_io io = vcpu->io;
 
 	exit_copy(vcpu, page, exit);
 	exit->ran = true;
+	if (guest && platform_traces(kvm_exit))
+		exit_trace(vcpu, exit);
 	if (guest && exit->status == MV_STATUS_SUCCESS &&
 	    (exit->reason == mv_exit_reason_t_interrupt || exit->reason == mv_exit_reason_t_nmi))
 		count(vcpu, SHIM_STAT_IRQ_EXITS);
@@ -213,6 +260,8 @@ static int enter_once(struct shim_vcpu *vcpu, uint64_t cr8, uint64_t flags, stru
 		platform_shared_page_put();
 		return 1;
 	}
+	if (guest)
+		trace_entry(vcpu);
 	exit->status = hypercall_run(vcpu->vsid, &exit->reason);
 	platform_guest_leave(vcpu->vm->os);
 	if (exit->status == MV_STATUS_SUCCESS || exit->status == MV_STATUS_EXIT_FAILURE ||
@@ -299,6 +348,8 @@ static int exit_io(struct shim_vcpu *vcpu, const struct vcpu_exit *exit)
 	count(vcpu, SHIM_STAT_IO_EXITS);
 	vcpu->io.pending = true;
 	vcpu->io.in_bytes = out ? 0 : (uint32_t)exit->io.reps * exit->io.size;
+	if (out)
+		trace_pio(true, exit->io.port, exit->io.size, exit->io.reps, &exit->io.data);
 	if (out && exit->io.reps == 1 &&
 	    bus_write(vcpu->vm, BUS_PIO, exit->io.port, exit->io.size, exit->io.data))
 		return 1;
@@ -337,6 +388,8 @@ static int exit_device(struct shim_vcpu *vcpu, const struct vcpu_exit *exit)
 	vcpu->io.pending = true;
 	vcpu->io.mmio = true;
 	vcpu->io.in_bytes = write ? 0 : (uint32_t)exit->mmio.size;
+	trace_mmio(write ? TRACE_MMIO_WRITE : TRACE_MMIO_UNSATISFIED, exit->mmio.gpa,
+		   exit->mmio.size, write ? exit->mmio.data : 0);
 	if (write && bus_write(vcpu->vm, BUS_MMIO, exit->mmio.gpa, (uint32_t)exit->mmio.size,
 			       exit->mmio.data))
 		return 1;
@@ -368,6 +421,7 @@ static int exit_emulation_failure(struct shim_vcpu *vcpu, const struct vcpu_exit
 		return hypercall_errno(status);
 	vcpu->due |= VCPU_EXCEPTION;
 	vcpu->has_payload = false;
+	trace_exception(VEC_UD);
 	return ss.val & ATTRIB_DPL ? 1 : exit_not_emulated(vcpu->run, exit);
 }
 

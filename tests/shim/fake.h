@@ -17,6 +17,7 @@
 #include <cmocka.h>
 
 #include <hypercall.h>
+#include <platform_trace.h>
 #include <shim.h>
 
 #define PAGE MV_PAGE_SIZE
@@ -32,6 +33,8 @@ struct fake_page {
 };
 
 #define FAKE_WATCHES 16U
+#define FAKE_TRACES 16U
+#define FAKE_RIP 0xFFFF8000ULL /* of a vCPU, for who asks for it alone */
 
 struct fake_watch {
 	void *slot;
@@ -41,6 +44,7 @@ struct fake_watch {
 
 struct fake_os {
 	/* to be set by tests */
+	bool tracing; /* all tracepoints are enabled */
 	unsigned int alloc_fail; /* the n-th platform_alloc() from now fails; 0: none */
 	unsigned int pages_fail; /* likewise platform_pages_alloc(), of those that could be had */
 	unsigned int pages_order; /* larger chunks can't be had */
@@ -71,6 +75,9 @@ struct fake_os {
 	unsigned int read_waits;
 	unsigned int eventfds[FAKE_EVENTFDS]; /* how often each was signalled */
 	long eventfd_refs;
+	struct platform_event traced[FAKE_TRACES]; /* while tracing */
+	enum trace_kind traced_kind[FAKE_TRACES];
+	unsigned int num_traced;
 };
 
 struct fake_range {

@@ -544,6 +544,10 @@ static mv_status_t vs_op(unsigned int idx, struct mv_regs *regs)
 		return list(msr, false);
 	case MV_VS_OP_MSR_SET_LIST_IDX_VAL:
 		return list(msr, true);
+	case MV_VS_OP_REG_GET_IDX_VAL:
+		assert_int_equal(regs->reg[2], mv_reg_t_rip);
+		regs->reg[0] = FAKE_RIP;
+		return MV_STATUS_SUCCESS;
 	case MV_VS_OP_MSR_SET_IDX_VAL:
 		return msr_one(regs, true);
 	case MV_VS_OP_MSR_GET_IDX_VAL:

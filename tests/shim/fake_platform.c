@@ -484,6 +484,19 @@ uint32_t platform_online_cpus(void)
 	return 4;
 }
 
+bool platform_traces_all(void)
+{
+	return os.tracing;
+}
+
+void platform_trace(enum trace_kind kind, const struct platform_event *event)
+{
+	assert_true(os.tracing);
+	assert_true(os.num_traced < FAKE_TRACES);
+	os.traced_kind[os.num_traced] = kind;
+	os.traced[os.num_traced++] = *event;
+}
+
 void platform_log(const char *fmt, ...)
 {
 	va_list args;

@@ -438,6 +438,71 @@ static void statistics_from_below(void **state)
 	assert_int_equal(shim_world_switches(2), 9);
 }
 
+static void traced(unsigned int n, enum trace_kind kind, struct platform_event want)
+{
+	assert_true(n < os.num_traced);
+	assert_int_equal(os.traced_kind[n], kind);
+	assert_memory_equal(&os.traced[n], &want, sizeof(want));
+}
+
+static void tracepoints(void **state)
+{
+	const struct kvm_interrupt irq = { .irq = 0x31 };
+
+	(void)state;
+	os.tracing = true;
+	assert_int_equal(shim_vcpu_interrupt(&vcpu, &irq), 0);
+	answer_io(0x3F8, MV_EXIT_IO_OUT, mv_bit_size_t_16, 1, 0xAABB);
+	assert_int_equal(shim_vcpu_run(&vcpu), 0);
+	answer_io(0x60, MV_EXIT_IO_IN, mv_bit_size_t_8, 1, 0);
+	assert_int_equal(shim_vcpu_run(&vcpu), 0);
+	pio[0] = 0x77;
+	answer.reason = mv_exit_reason_t_hlt;
+	answer.page.hlt.reason = mv_hlt_t_vm_crash;
+	assert_int_equal(shim_vcpu_run(&vcpu), 0);
+
+	assert_int_equal(os.num_traced, 9);
+	traced(0, TRACE_VIRQ, (struct platform_event){ .vector = 0x31 });
+	traced(1, TRACE_ENTRY, (struct platform_event){ .vcpu = vcpu.id, .rip = FAKE_RIP });
+	traced(2, TRACE_EXIT,
+	       (struct platform_event){
+		       .vcpu = vcpu.id, .rip = FAKE_RIP, .code = 0x7b, .info1 = 0x3F80020 });
+	traced(3, TRACE_PIO,
+	       (struct platform_event){
+		       .type = 1, .addr = 0x3F8, .size = 2, .count = 1, .value = 0xAABB });
+	assert_int_equal(os.traced[5].info1, 0x600011);
+	traced(6, TRACE_PIO,
+	       (struct platform_event){ .addr = 0x60, .size = 1, .count = 1, .value = 0x77 });
+	assert_int_equal(os.traced[8].code, 0x7f);
+}
+
+static void tracepoints_of_devices(void **state)
+{
+	(void)state;
+	os.tracing = true;
+	answer.reason = mv_exit_reason_t_mmio;
+	answer.page.mmio = (struct mv_exit_mmio_t){
+		.gpa = 0xFEC00000, .flags = MV_EXIT_MMIO_WRITE, .size = 4, .data = 0x12345678
+	};
+	assert_int_equal(shim_vcpu_run(&vcpu), 0);
+	assert_int_equal(os.traced[1].code, 0x400);
+	assert_int_equal(os.traced[1].info1, 2);
+	assert_int_equal(os.traced[1].info2, 0xFEC00000);
+	traced(2, TRACE_MMIO,
+	       (struct platform_event){ .type = TRACE_MMIO_WRITE, .addr = 0xFEC00000, .size = 4,
+					.value = 0x12345678 });
+	answer.page.mmio.flags = MV_EXIT_MMIO_READ;
+	assert_int_equal(shim_vcpu_run(&vcpu), 0);
+	traced(5, TRACE_MMIO,
+	       (struct platform_event){ .type = TRACE_MMIO_UNSATISFIED, .addr = 0xFEC00000,
+					.size = 4 });
+	memcpy(run->mmio.data, "\1\2\3\4\5", 5);
+	assert_int_equal(shim_vcpu_run(&vcpu), 0);
+	traced(6, TRACE_MMIO,
+	       (struct platform_event){ .type = TRACE_MMIO_READ, .addr = 0xFEC00000, .size = 4,
+					.value = 0x04030201 });
+}
+
 static void fail_entry(void **state)
 {
 	(void)state;
@@ -762,6 +827,8 @@ int main(void)
 		TEST(sync_regs_got),
 		TEST(statistics),
 		TEST(statistics_from_below),
+		TEST(tracepoints),
+		TEST(tracepoints_of_devices),
 		TEST(fail_entry),
 		TEST(unknown_exit),
 		TEST(mmio),

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include <hypercall.h>
+#include <platform_trace.h>
 #include <shim.h>
 
 struct stack_os stack_os;
@@ -307,6 +308,17 @@ uint32_t platform_cpu(void)
 uint32_t platform_online_cpus(void)
 {
 	return STACK_CPUS;
+}
+
+bool platform_traces_all(void)
+{
+	return false;
+}
+
+void platform_trace(enum trace_kind kind, const struct platform_event *event)
+{
+	(void)kind;
+	(void)event;
 }
 
 void platform_log(const char *fmt, ...)

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+/*
+ * Tracepoints, named as KVM's and at the same moments. What isn't enabled costs a no-op; what
+ * is asks the hypervisor for RIP with each entry and exit.
+ */
+#ifndef SHIM_TRACE_H
+#define SHIM_TRACE_H
+
+#include <platform_trace.h>
+#include <shim.h>
+
+/* A vCPU is about to be entered; it has been left, for a reason as the CPU tells it. */
+void trace_entry_enabled(const struct shim_vcpu *vcpu);
+void trace_exit_enabled(const struct shim_vcpu *vcpu, uint32_t code, uint64_t info1,
+			uint64_t info2);
+/* data: of the first element. */
+void trace_pio_enabled(bool write, uint64_t port, uint32_t size, uint64_t count,
+		       const void *data);
+void trace_mmio_enabled(enum trace_mmio type, uint64_t gpa, uint64_t size, uint64_t value);
+/* User space's answer to a read of a port or a device, which is completed now. */
+void trace_answer_enabled(const struct shim_vcpu *vcpu, const void *data);
+void trace_virq_enabled(uint32_t vector);
+void trace_exception_enabled(uint8_t vector);
+
+static inline void trace_entry(const struct shim_vcpu *vcpu)
+{
+	if (platform_traces(kvm_entry))
+		trace_entry_enabled(vcpu);
+}
+
+static inline void trace_pio(bool write, uint64_t port, uint32_t size, uint64_t count,
+			     const void *data)
+{
+	if (platform_traces(kvm_pio))
+		trace_pio_enabled(write, port, size, count, data);
+}
+
+static inline void trace_mmio(enum trace_mmio type, uint64_t gpa, uint64_t size, uint64_t value)
+{
+	if (platform_traces(kvm_mmio))
+		trace_mmio_enabled(type, gpa, size, value);
+}
+
+static inline void trace_answer(const struct shim_vcpu *vcpu, const void *data)
+{
+	if (platform_traces(kvm_pio) || platform_traces(kvm_mmio))
+		trace_answer_enabled(vcpu, data);
+}
+
+static inline void trace_virq(uint32_t vector)
+{
+	if (platform_traces(kvm_inj_virq))
+		trace_virq_enabled(vector);
+}
+
+static inline void trace_exception(uint8_t vector)
+{
+	if (platform_traces(kvm_inj_exception))
+		trace_exception_enabled(vector);
+}
+
+#endif /* SHIM_TRACE_H */
