@@ -52,7 +52,7 @@ static mv_status_t dispatch(struct call *c, uint64_t rax)
 
 	if (!fn)
 		return MV_STATUS_FAILURE_UNSUPPORTED;
-	if (needs_handle(rax) && !handle_is_open(c->reg[0]))
+	if (!handle_is_open(c->reg[0]) && needs_handle(rax))
 		return MV_STATUS_FAILURE_INVALID_HANDLE;
 	cpus[c->cpu].running = fn == hc_vs_run;
 	return fn(c);
@@ -67,7 +67,7 @@ static void finish(struct mk_state *st, mv_status_t status)
 
 void hypercall(unsigned int cpu, struct mk_state *st)
 {
-	struct call c = { .cpu = cpu };
+	struct call c = { .cpu = cpu, .reg = &st->gpr[MK_R10] };
 	uint64_t rax = st->gpr[MK_RAX];
 
 	if (st->exit.cpl || !st->exit.long_mode ||
@@ -76,28 +76,22 @@ void hypercall(unsigned int cpu, struct mk_state *st)
 		return;
 	}
 
-	for (int i = 0; i < 4; i++)
-		c.reg[i] = st->gpr[MK_R10 + i];
 	cpus[cpu].calling = 1;
 	finish(st, dispatch(&c, rax));
 	cpus[cpu].calling = 0;
-	for (int i = 0; i < 4; i++)
-		st->gpr[MK_R10 + i] = c.reg[i];
 	if (c.stop)
 		mk_cpu_stop();
 }
 
 void hypercall_abort(unsigned int cpu, struct mk_state *st)
 {
-	struct call c = { .cpu = cpu };
+	struct call c = { .cpu = cpu, .reg = &st->gpr[MK_R10] };
 	mv_status_t status = MV_STATUS_FAILURE_UNKNOWN;
 
 	if (!cpus[cpu].calling)
 		return;
 	cpus[cpu].calling = 0;
-	if (cpus[cpu].running && cpus[cpu].busy) {
+	if (cpus[cpu].running && cpus[cpu].busy)
 		status = run_crashed(&c);
-		st->gpr[MK_R10] = c.reg[0];
-	}
 	finish(st, status);
 }

@@ -12,7 +12,7 @@
 struct call {
 	unsigned int cpu;
 	int stop; /* leave the CPU when all is written back */
-	uint64_t reg[4];
+	uint64_t *reg; /* where the caller has them */
 };
 
 /* Writes c->reg only when it succeeds, or to say more about a failure as mv_abi.h has it. */

@@ -33,6 +33,7 @@ mv_status_t hc_vs_gprs_get(struct call *c)
 
 	if (status != MV_STATUS_SUCCESS)
 		return status;
+#pragma GCC unroll 16
 	for (unsigned int i = 0; i < ARRAY_SIZE(order); i++)
 		(&page->rax)[i] = vs.st->gpr[order[i]];
 	page->rip = vs.st->rip;
@@ -50,6 +51,7 @@ mv_status_t hc_vs_gprs_set(struct call *c)
 
 	if (status != MV_STATUS_SUCCESS)
 		return status;
+#pragma GCC unroll 16
 	for (unsigned int i = 0; i < ARRAY_SIZE(order); i++)
 		vs.st->gpr[order[i]] = (&page->rax)[i];
 	vs.st->rip = page->rip;

@@ -219,7 +219,7 @@ s64 vs_destroy(u64 id)
 }
 
 /* The VS, made busy so that no other CPU runs, reads or destroys it meanwhile. */
-static s64 claim(struct cpu *cpu, u64 id, struct vs **vs)
+static inline __attribute__((always_inline)) s64 claim(struct cpu *cpu, u64 id, struct vs **vs)
 {
 	struct cpu *holder;
 

@@ -75,14 +75,15 @@ bool svm_root_exit(struct cpu *cpu, struct vs *vs)
 {
 	struct vmcb *v = vmcb_of(vs);
 	gpa_t gpa = GPA(align_down(v->exit_info2, PAGE_4K));
+	bool step = v->exit_code == SVM_EXIT_EXCP_BASE + DB_VECTOR && vs->stepping;
 
+	if (!step && v->exit_code != SVM_EXIT_NPF)
+		return false;
 	vs->clean = 0;
-	if (v->exit_code == SVM_EXIT_EXCP_BASE + DB_VECTOR && vs->stepping) {
+	if (step) {
 		step_end(cpu, vs);
 		return true;
 	}
-	if (v->exit_code != SVM_EXIT_NPF)
-		return false;
 	if (frame_is_hv(SPA(gpa.v)))
 		return hidden_write(cpu, vs, gpa);
 	return space_map_device(gpa);

@@ -366,7 +366,7 @@ static void fault_in_a_call(void **state)
 {
 	unsigned int id = fake_vs(), vm = id_vmid(id);
 	struct mk_state *st = mk_state(0);
-	struct call c = { .reg = { 0, id } };
+	struct call c = { .reg = (uint64_t[4]){ 0, id } };
 	struct vs vs;
 
 	(void)state;
@@ -387,7 +387,7 @@ static void fault_in_run(void **state)
 {
 	unsigned int id = fake_vs();
 	struct mk_state *st = mk_state(0);
-	struct call c = { .reg = { 0, id } };
+	struct call c = { .reg = (uint64_t[4]){ 0, id } };
 	struct vs vs;
 
 	(void)state;

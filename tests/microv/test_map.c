@@ -277,7 +277,8 @@ static void donate_continues(void **state)
 static void list_is_read_once(void **state)
 {
 	struct mdl mdl;
-	struct call c = { .cpu = 0 };
+	uint64_t reg[4] = { 0 };
+	struct call c = { .cpu = 0, .reg = reg };
 
 	(void)state;
 	one(0x10000, 0x1000, 0x1000, RW);

@@ -187,7 +187,7 @@ static void destroy_vs_continues(void **state)
 static void vs_has_one_user(void **state)
 {
 	unsigned int id = fake_vs();
-	struct call c = { .cpu = 1, .reg = { 0, id } };
+	struct call c = { .cpu = 1, .reg = (uint64_t[4]){ 0, id } };
 	struct vs vs;
 
 	(void)state;
@@ -208,7 +208,7 @@ static unsigned int brief_id;
 /* CPU 1 has the VS for a moment only. */
 static void *brief_user(void *arg)
 {
-	struct call c = { .cpu = 1, .reg = { 0, brief_id } };
+	struct call c = { .cpu = 1, .reg = (uint64_t[4]){ 0, brief_id } };
 	struct vs vs;
 
 	for (int i = 0; i < 20000; i++) {
