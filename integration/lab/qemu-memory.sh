@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: MIT
 #
-# QEMU's guests with 3 GiB of anonymous memory, and with all of it touched before.
-# (QEMU gives a guest a file's memory, or a memfd's, only
-# with KVM_CAP_SYNC_MMU, which MicroV doesn't have yet. memory-scale.sh has such memory.)
+# QEMU's guests with 3 GiB of each kind of memory that QEMU has: anonymous, as it is touched or
+# all of it touched before; a file's, a memfd's, and both of huge pages.
 #
 # cpus: 2
 # driver: microv
@@ -37,7 +36,41 @@ boots() {
 		"$(cat /sys/module/microv_kvm/parameters/hypercalls_map) hypercalls to map"
 }
 
+# Huge pages are taken while memory is still in large pieces.
+huge_pages() {
+	echo 3 >/proc/sys/vm/drop_caches
+	echo 1 >/proc/sys/vm/compact_memory
+	echo $1 >/proc/sys/vm/nr_hugepages
+	[ "$(cat /proc/sys/vm/nr_hugepages)" -eq $1 ]
+}
+
+# backend NAME OBJECT: that object is the guest's memory.
+backend() {
+	boots "$1" -machine $machine,memory-backend=ram -object "$2,id=ram,size=3G"
+}
+
+# A guest that has touched little costs little.
+small_guest() {
+	guest_start_tiny 'echo guest-$((1+1)); sleep 600' -cpu qemu64,-kvm -m 3G -machine $machine
+	ok "untouched: the guest runs" guest_expect 120 'guest-2'
+	held=$(awk '/^VmRSS/ { print int($2 / 1024) }' /proc/$(guest_pid)/status)
+	guest_kill
+	echo "# QEMU with 3 GiB holds $held MiB"
+	[ "$held" -lt 1000 ]
+	report $? "untouched: QEMU holds less than 1000 MiB" "$held MiB"
+}
+
+ok "huge pages" huge_pages 1540
+mkdir -p /huge /shm
+ok "hugetlbfs" mount -t hugetlbfs none /huge
+backend "memfd of huge pages" memory-backend-memfd,hugetlb=on,hugetlbsize=2M
+boots "-mem-path on hugetlbfs" -machine $machine -mem-path /huge
+ok "tmpfs" mount -t tmpfs -o size=4G none /shm
+ok "huge pages given back" huge_pages 0
+small_guest
 boots "anonymous" -machine $machine
 boots "-mem-prealloc" -machine $machine -mem-prealloc
+backend "memfd" memory-backend-memfd
+backend "a file" memory-backend-file,mem-path=/shm/ram,share=on
 ok "the kernel log is clean" kernel_is_well
 finish

@@ -58,6 +58,8 @@ static int window_ok(uint64_t gpa, size_t len)
 {
 	assert_true(fake.window > 0);
 	assert_true(gpa < MK_GPA_END && len <= MK_GPA_END - gpa);
+	if (fake.hole && gpa - fake.hole < MV_PAGE_SIZE)
+		return 0;
 	return gpa < FAKE_RAM && len <= FAKE_RAM - gpa;
 }
 

@@ -55,6 +55,7 @@ struct fake {
 	int stopped;	    /* CPU_STOP was called */
 	unsigned int runs;  /* of guests */
 	unsigned int opens; /* of the window */
+	uint64_t hole;	    /* 0, or a page that isn't mapped */
 	struct mk_exit exits[FAKE_EXITS];
 	unsigned int exit_count, exit_next;
 	void (*on_run)(struct mk_state *st); /* the guest, before it exits */

@@ -397,9 +397,124 @@ static void task_priority(void **state)
 	assert_int_equal(st->rip, CODE + 4);
 }
 
+/* ---- memory that may still come ---- */
+
+static void run_flags(uint64_t flags)
+{
+	memset(fake_shared, 0, sizeof(fake_shared));
+	((struct mv_run_t *)fake_shared)->flags = flags;
+	assert_int_equal(fake_run_input(id), SUCCESS);
+}
+
+static void touch_device(uint64_t flags)
+{
+	fake_exit(&(struct mk_exit){ .reason = MK_EXIT_MEM, .addr = DEVICE_GPA + 0x10 });
+	run_flags(flags);
+}
+
+static void assert_asked(uint64_t flag, uint64_t gpa)
+{
+	assert_access(MV_EXIT_MMIO_ASK | flag, gpa, 0, 0);
+	assert_int_equal(st->rip, CODE);
+}
+
+/* Root is asked once, until it makes us forget; and not without MV_RUN_FLAG_ASK. */
+static void asks_once(void **state)
+{
+	(void)state;
+	memcpy(fake_ram + CODE, "\x8B\x03", 2); /* mov eax, [rbx] */
+	touch_device(MV_RUN_FLAG_ASK);
+	assert_asked(MV_EXIT_MMIO_READ, DEVICE_GPA);
+	touch_device(MV_RUN_FLAG_ASK);
+	assert_asked(MV_EXIT_MMIO_READ, DEVICE_GPA);
+	touch_device(MV_RUN_FLAG_ASK | MV_RUN_FLAG_NO_MEMORY);
+	assert_access(MV_EXIT_MMIO_READ, DEVICE_GPA + 0x10, 4, 0);
+	touch_device(MV_RUN_FLAG_ASK);
+	assert_access(MV_EXIT_MMIO_READ, DEVICE_GPA + 0x10, 4, 0);
+	touch_device(MV_RUN_FLAG_ASK | MV_RUN_FLAG_FORGET);
+	assert_asked(MV_EXIT_MMIO_READ, DEVICE_GPA);
+	/* The answer is older than the slot that makes root say so. */
+	touch_device(MV_RUN_FLAG_ASK | MV_RUN_FLAG_NO_MEMORY | MV_RUN_FLAG_FORGET);
+	assert_asked(MV_EXIT_MMIO_READ, DEVICE_GPA);
+	touch_device(0);
+	assert_access(MV_EXIT_MMIO_READ, DEVICE_GPA + 0x10, 4, 0);
+}
+
+/* A read and a write of as many pages as one instruction can touch don't push each other out. */
+static void asks_for_both(void **state)
+{
+	(void)state;
+	memcpy(fake_ram + CODE, "\x01\x03", 2); /* add [rbx], eax */
+	touch_device(MV_RUN_FLAG_ASK);
+	assert_asked(MV_EXIT_MMIO_READ, DEVICE_GPA);
+	touch_device(MV_RUN_FLAG_ASK | MV_RUN_FLAG_NO_MEMORY);
+	assert_access(MV_EXIT_MMIO_READ, DEVICE_GPA + 0x10, 4, 0);
+	memset(fake_shared, 0, sizeof(fake_shared));
+	((struct mv_run_t *)fake_shared)->flags = MV_RUN_FLAG_ASK | MV_RUN_FLAG_COMPLETE_ONLY;
+	((struct mv_run_t *)fake_shared)->in_bytes = 4;
+	assert_int_equal(fake_run_input(id), SUCCESS);
+	assert_asked(MV_EXIT_MMIO_WRITE, DEVICE_GPA);
+	run_flags(MV_RUN_FLAG_ASK | MV_RUN_FLAG_NO_MEMORY | MV_RUN_FLAG_COMPLETE_ONLY);
+	assert_access(MV_EXIT_MMIO_WRITE, DEVICE_GPA + 0x10, 4, 0x55667788);
+	assert_int_equal(st->rip, CODE + 2);
+}
+
+/* movsq from the device, the data being there; `gpa` is what is missing then. */
+static void movs_from_device(uint64_t destination, uint64_t flag, uint64_t gpa)
+{
+	memcpy(fake_ram + CODE, "\x48\xA5", 2);
+	st->gpr[MK_RSI] = DEVICE + 0x10;
+	st->gpr[MK_RDI] = destination;
+	touch_device(MV_RUN_FLAG_ASK);
+	touch_device(MV_RUN_FLAG_ASK | MV_RUN_FLAG_NO_MEMORY);
+	assert_access(MV_EXIT_MMIO_READ, DEVICE_GPA + 0x10, 8, 0);
+	memset(fake_shared, 0, sizeof(fake_shared));
+	((struct mv_run_t *)fake_shared)->flags = MV_RUN_FLAG_ASK | MV_RUN_FLAG_COMPLETE_ONLY;
+	((struct mv_run_t *)fake_shared)->in_bytes = 8;
+	memcpy(((struct mv_run_t *)fake_shared)->in, "abcdefgh", 8);
+	assert_int_equal(fake_run_input(id), SUCCESS);
+	assert_asked(flag, gpa);
+	/* It isn't there yet. */
+	run_flags(MV_RUN_FLAG_ASK | MV_RUN_FLAG_COMPLETE_ONLY);
+	assert_asked(flag, gpa);
+	fake.hole = 0;
+	run_flags(MV_RUN_FLAG_ASK | MV_RUN_FLAG_COMPLETE_ONLY);
+	assert_int_equal(fake_reg(0, 0), mv_exit_reason_t_interrupt);
+	assert_int_equal(st->rip, CODE + 2);
+	assert_int_equal(st->gpr[MK_RSI], DEVICE + 0x18);
+}
+
+/* What has been read of a device isn't read again. */
+static void hole_behind_device(void **state)
+{
+	(void)state;
+	fake.hole = 0x8000;
+	movs_from_device(0x8010, MV_EXIT_MMIO_WRITE, 0x8000);
+	assert_memory_equal(fake_ram + 0x8010, "abcdefgh", 8);
+}
+
+/* A page table isn't taken for an empty one. */
+static void table_in_hole(void **state)
+{
+	uint64_t *top = (uint64_t *)(fake_ram + st->cr3);
+	uint64_t *table = (uint64_t *)(fake_ram + 0x600000);
+
+	(void)state;
+	top[1] = 0x600007;
+	table[0] = 0x601007;
+	table[512] = 0x87; /* 2 MiB at 0 */
+	fake.hole = 0x601000;
+	movs_from_device((1ULL << 39) + 0x8010, MV_EXIT_MMIO_READ, 0x601000);
+	assert_memory_equal(fake_ram + 0x8010, "abcdefgh", 8);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(asks_once, setup),
+		cmocka_unit_test_setup(asks_for_both, setup),
+		cmocka_unit_test_setup(hole_behind_device, setup),
+		cmocka_unit_test_setup(table_in_hole, setup),
 		cmocka_unit_test_setup(read_only_tables, setup),
 		cmocka_unit_test_setup(device_read, setup),
 		cmocka_unit_test_setup(read_is_given_up, setup),
