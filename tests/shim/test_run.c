@@ -637,6 +637,113 @@ static void mmio_race(void **state)
 	assert_int_equal(run->mmio.is_write, 1);
 }
 
+static mv_status_t one_more_access(const struct mv_run_t *in, void *page, uint64_t *reason)
+{
+	last = *in;
+	memcpy(page, &answer.page, sizeof(answer.page));
+	*reason = mv_exit_reason_t_mmio;
+	return MV_STATUS_SUCCESS;
+}
+
+static void answers_no_more(uint64_t hva)
+{
+	(void)hva;
+	hv.run = run_hypercall;
+}
+
+static const struct kvm_userspace_memory_region two_pages = { .guest_phys_addr = 0x10000,
+							      .memory_size = 2 * PAGE,
+							      .userspace_addr = 0x200000 };
+
+static void on_demand(uint64_t hva, struct fake_page *page)
+{
+	(void)hva;
+	page->present = false;
+	page->on_demand = true;
+}
+
+/* No memory: the hypervisor is told so. Memory that comes: the guest goes on with it. */
+static void asked(void **state)
+{
+	(void)state;
+	os.page = on_demand;
+	assert_int_equal(shim_vm_set_memory(&vm, &two_pages), 0);
+	assert_int_equal(os.kicks, 1);
+	answer_mmio(0xFEC00000, MV_EXIT_MMIO_ASK | MV_EXIT_MMIO_READ, 0, 0);
+	hv.run = access_then_hlt;
+	assert_int_equal(shim_vcpu_run(&vcpu), 0);
+	assert_int_equal(run->exit_reason, KVM_EXIT_HLT);
+	assert_int_equal(hv.memory_flags, MV_RUN_FLAG_NO_MEMORY);
+	answer_mmio(0x11000, MV_EXIT_MMIO_ASK | MV_EXIT_MMIO_WRITE, 0, 0);
+	hv.run = access_then_hlt;
+	assert_int_equal(shim_vcpu_run(&vcpu), 0);
+	assert_int_equal(run->exit_reason, KVM_EXIT_HLT);
+	assert_int_equal(hv.memory_flags, 0);
+	assert_int_equal(hv.num_map, 1);
+	assert_int_equal(hv.map[0].dst, 0x11000);
+	os.page = no_page;
+	answer_mmio(0x10000, MV_EXIT_MMIO_ASK | MV_EXIT_MMIO_READ, 0, 0);
+	hv.run = access_then_hlt;
+	assert_int_equal(shim_vcpu_run(&vcpu), -EFAULT);
+}
+
+/* It asks in the middle of what a signal or immediate_exit must wait for. */
+static void asked_while_completing(void **state)
+{
+	(void)state;
+	answer_io(0x60, MV_EXIT_IO_IN | MV_EXIT_IO_STRING, mv_bit_size_t_8, 1, 0);
+	assert_int_equal(shim_vcpu_run(&vcpu), 0);
+	pio[0] = 0x99;
+	os.page = on_demand;
+	assert_int_equal(shim_vm_set_memory(&vm, &two_pages), 0);
+	answer_mmio(0x10000, MV_EXIT_MMIO_ASK | MV_EXIT_MMIO_WRITE | MV_EXIT_MMIO_KEEP, 0, 0);
+	hv.run = one_more_access;
+	hv.runs = 0;
+	os.on_fault = answers_no_more;
+	run->immediate_exit = 1;
+	assert_int_equal(shim_vcpu_run(&vcpu), -EINTR);
+	assert_int_equal(hv.runs, 2);
+	assert_int_equal(last.flags, MV_RUN_FLAG_COMPLETE_ONLY);
+	assert_int_equal(last.in_bytes, 1);
+	assert_int_equal(last.in[0], 0x99);
+}
+
+/* Each vCPU forgets what it was told, when there is a new slot. */
+static void new_slot(void **state)
+{
+	(void)state;
+	assert_int_equal(shim_vcpu_run(&vcpu), 0);
+	assert_int_equal(hv.memory_flags, 0);
+	assert_int_equal(shim_vm_set_memory(&vm, &two_pages), 0);
+	assert_int_equal(shim_vcpu_run(&vcpu), 0);
+	assert_int_equal(hv.memory_flags, MV_RUN_FLAG_FORGET);
+	assert_int_equal(shim_vcpu_run(&vcpu), 0);
+	assert_int_equal(hv.memory_flags, 0);
+}
+
+/* What user space has changed is gone before the guest runs; or before an instruction ends. */
+static void stale_memory(void **state)
+{
+	(void)state;
+	assert_int_equal(shim_vm_set_memory(&vm, &two_pages), 0);
+	fake_invalidate(0x201000, 1);
+	assert_int_equal(shim_vcpu_run(&vcpu), 0);
+	assert_int_equal(hv.runs, 1);
+	assert_int_equal(os.pinned, 1);
+	answer_mmio(0xFEC00010, MV_EXIT_MMIO_READ, 4, 0);
+	assert_int_equal(shim_vcpu_run(&vcpu), 0);
+	fake_invalidate(0x200000, 1);
+	run->immediate_exit = 1;
+	assert_int_equal(shim_vcpu_run(&vcpu), -EINTR);
+	assert_int_equal(last.in_bytes, 4);
+	assert_int_equal(os.pinned, 0);
+	fake_invalidate(0x200000, 1);
+	run->immediate_exit = 0;
+	os.settle_error = -EINTR;
+	assert_int_equal(shim_vcpu_run(&vcpu), -EINTR);
+	assert_int_equal(hv.runs, 3);
+}
+
 static void mmio_write(void **state)
 {
 	(void)state;
@@ -670,14 +777,6 @@ static void mmio_read(void **state)
 	assert_memory_equal(last.in, "\x11\x22\x33\x44", 4);
 	assert_int_equal(shim_vcpu_run(&vcpu), -EINTR);
 	assert_int_equal(hv.runs, 2);
-}
-
-static mv_status_t one_more_access(const struct mv_run_t *in, void *page, uint64_t *reason)
-{
-	last = *in;
-	memcpy(page, &answer.page, sizeof(answer.page));
-	*reason = mv_exit_reason_t_mmio;
-	return MV_STATUS_SUCCESS;
 }
 
 /* An instruction's next access comes before immediate_exit and signals. */
@@ -834,6 +933,10 @@ int main(void)
 		TEST(mmio),
 		TEST(mmio_read_only),
 		TEST(mmio_race),
+		TEST(asked),
+		TEST(asked_while_completing),
+		TEST(new_slot),
+		TEST(stale_memory),
 		TEST(mmio_write),
 		TEST(mmio_read),
 		TEST(mmio_once_more),
