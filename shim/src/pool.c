@@ -11,6 +11,9 @@
 #define ORDER_MAX 4U
 /* No single hypercall can need more: page tables for 1 TiB in pages of 4 KiB take 2 GiB. */
 #define WANTED_MAX (1ULL << 19)
+/* How many pages are donated when one is wanted, see pool_refill(). */
+#define REFILL_MIN (1U << ORDER_MAX)
+#define REFILL_MAX 512U
 
 static uint64_t chunk_pages(const struct pool_chunk *chunk)
 {
@@ -107,11 +110,27 @@ int pool_donate(struct shim_vm *vm, uint64_t pages)
 	return 0;
 }
 
+/*
+ * Memory that a guest touches page by page needs one table after the other. Were each donated when
+ * it is needed, each would lie in another 2 MiB of root's, for which the hypervisor needs a table,
+ * too; and for none of these has it memory without end. So an eighth of what there is comes at once.
+ */
+static uint64_t refill_pages(const struct pool *pool, uint64_t wanted)
+{
+	uint64_t pages = pool->num << (ORDER_MAX - 3);
+
+	if (pages < REFILL_MIN)
+		pages = REFILL_MIN;
+	if (pages > REFILL_MAX)
+		pages = REFILL_MAX;
+	return pages > wanted ? pages : wanted;
+}
+
 bool pool_refill(struct shim_vm *vm, mv_status_t status, uint64_t wanted)
 {
 	if (status != MV_STATUS_FAILURE_NO_MEMORY || !wanted || wanted > WANTED_MAX)
 		return false;
-	return !pool_donate(vm, wanted);
+	return !pool_donate(vm, refill_pages(&vm->pool, wanted)) || !pool_donate(vm, wanted);
 }
 
 void pool_free(struct shim_vm *vm)

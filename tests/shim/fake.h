@@ -48,6 +48,7 @@ struct fake_os {
 	unsigned int alloc_fail; /* the n-th platform_alloc() from now fails; 0: none */
 	unsigned int pages_fail; /* likewise platform_pages_alloc(), of those that could be had */
 	unsigned int pages_order; /* larger chunks can't be had */
+	bool no_pages; /* nor any page */
 	unsigned int pin_fail; /* the n-th platform_pin_*() from now gives pin_error */
 	int pin_error;
 	void (*page)(uint64_t hva, struct fake_page *page); /* NULL: all contiguous */

@@ -103,7 +103,7 @@ void platform_free(void *p)
 int platform_pages_alloc(unsigned int order, uint64_t *spa)
 {
 	may_sleep();
-	if (order > os.pages_order || fails_now(&os.pages_fail))
+	if (os.no_pages || order > os.pages_order || fails_now(&os.pages_fail))
 		return -ENOMEM;
 	*spa = next_spa;
 	next_spa += PAGE << order;

@@ -164,7 +164,7 @@ static void failures(void **state)
 	assert_int_equal(set(0, GPA, PAGES), 0);
 	/* Or not: then there is no log, and all else is as it was. */
 	hv.short_times = 1;
-	os.pages_fail = 1;
+	os.no_pages = true;
 	os.pages_order = 0;
 	assert_int_equal(set(LOG, GPA, PAGES), -ENOMEM);
 	assert_int_equal(vm.slots.by_id[0]->flags, 0);

@@ -82,12 +82,31 @@ static void no_pages_left(void **state)
 	(void)state;
 	hv.short_of = 5;
 	hv.short_times = 1;
-	os.pages_order = 0;
-	os.pages_fail = 3;
+	os.no_pages = true;
 	assert_int_equal(set(PAGE), -ENOMEM);
 	assert_int_equal(os.pinned, 0);
 	assert_int_equal(os.pages, before);
+	os.no_pages = false;
 	assert_int_equal(set(PAGE), 0);
+}
+
+/* More than what is needed, so that the next is there already; if it can be had. */
+static void ahead(void **state)
+{
+	const long before = os.pages;
+
+	(void)state;
+	hv.short_of = 1;
+	hv.short_times = 1;
+	assert_int_equal(set(PAGE), 0);
+	assert_int_equal(os.pages, before + 16);
+	assert_int_equal(set(0), 0);
+	hv.short_of = 5;
+	hv.short_times = 1;
+	os.pages_order = 0;
+	os.pages_fail = 6;
+	assert_int_equal(set(PAGE), 0);
+	assert_int_equal(os.pages, before + 16 + 5);
 }
 
 static void out_of_memory_for_the_list(void **state)
@@ -164,6 +183,7 @@ int main(void)
 		TEST(map_asks_again_and_again),
 		TEST(only_single_pages_to_be_had),
 		TEST(no_pages_left),
+		TEST(ahead),
 		TEST(out_of_memory_for_the_list),
 		TEST(absurd_wish),
 		TEST(donation_waits_for_the_cpus),
