@@ -126,6 +126,8 @@ static void emu_fill(struct emu *e, struct run *r)
 
 static void take_system(struct mk_state *st, const struct emu *e)
 {
+	if (!e->system)
+		return;
 	if (memcmp(st->seg, e->regs.seg, sizeof(st->seg)))
 		st->dirty |= MK_G_SEG;
 	if (memcmp(&st->gdtr, &e->gdtr, sizeof(e->gdtr)) ||

@@ -97,6 +97,7 @@ static void begin(struct emu *e)
 	e->saved = e->regs;
 	e->outs = 0;
 	e->shadow = 0;
+	e->system = 0;
 	e->unfinished = 0;
 	e->absent = 0;
 	e->reads_used = 0;

@@ -135,6 +135,7 @@ struct emu {
 	struct emu_fault fault; /* EMU_FAULT */
 	uint8_t shadow; /* EMU_OK: 1 after a load of SS */
 	uint8_t outs; /* EMU_OK */
+	uint8_t system; /* segment or table registers may have changed */
 	struct emu_io out[EMU_MAX_WRITES];
 	struct emu_pending pending;
 

@@ -130,6 +130,7 @@ int segment_load(struct emu *e, unsigned int seg, uint16_t selector)
 {
 	int err = EMU_OK;
 
+	e->system = 1;
 	if (is_protected(e)) {
 		err = load_protected(e, seg, selector);
 	} else {
@@ -207,6 +208,7 @@ static int far_branch(struct emu *e, uint16_t selector, uint64_t target)
 	struct mk_seg *cs = &e->regs.seg[MK_CS];
 	int err = EMU_OK;
 
+	e->system = 1;
 	if (is_protected(e)) {
 		err = load_code(e, selector);
 	} else {

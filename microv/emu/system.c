@@ -88,6 +88,7 @@ int run_load_table(struct emu *e, const struct insn *in)
 		table.base &= 0xFFFFFF;
 	if (is_long64(e) && !mem_canonical(e, table.base))
 		return fault(e, VEC_GP);
+	e->system = 1;
 	*(in->op->arg ? &e->idtr : &e->gdtr) = table;
 	return EMU_OK;
 }

@@ -24,6 +24,12 @@
 /* Most pages that one platform_pin_there() takes. */
 #define PLATFORM_PIN_BATCH 512U
 
+/*
+ * A variable all of which that is read is written first: not cleared before, as Linux has its
+ * compiler do it, on the way that each entry into a guest takes.
+ */
+#define PLATFORM_FILLED __attribute__((uninitialized))
+
 /* Zeroed memory of any size, or NULL. May sleep. */
 void *platform_alloc(size_t bytes);
 void platform_free(void *p);

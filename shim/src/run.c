@@ -248,7 +248,7 @@ static int enter_once(struct shim_vcpu *vcpu, uint64_t cr8, uint64_t flags, stru
 	const uint64_t slots = __atomic_load_n(&vcpu->vm->slots.generation, __ATOMIC_ACQUIRE);
 	const bool guest = !(flags & MV_RUN_FLAG_COMPLETE_ONLY);
 	void *page = platform_shared_page_get();
-	struct platform_time time;
+	struct platform_time time PLATFORM_FILLED;
 
 	if (!page)
 		return -ENODEV;
@@ -660,7 +660,7 @@ static int run(struct shim_vcpu *vcpu, uint64_t valid, struct vcpu_exit *exit)
 int shim_vcpu_run(struct shim_vcpu *vcpu)
 {
 	const uint64_t valid = LOAD(vcpu->run->kvm_valid_regs);
-	struct vcpu_exit exit;
+	struct vcpu_exit exit PLATFORM_FILLED;
 	int ret;
 
 	exit.ran = false;

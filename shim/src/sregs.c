@@ -136,6 +136,7 @@ static void sregs_to(const struct kvm_sregs *sregs, struct mv_sregs_t *to)
 	to->cr8 = sregs->cr8;
 	to->efer = sregs->efer;
 	to->apic_base = sregs->apic_base;
+	to->interrupt = to->interrupt_vector = 0;
 }
 
 /* A vCPU of KVM on AMD starts with types of its own; for the guest they mean the same. */
@@ -159,7 +160,7 @@ mv_status_t sregs_reset(struct shim_vcpu *vcpu)
 
 int shim_vcpu_get_sregs(struct shim_vcpu *vcpu, struct kvm_sregs *sregs)
 {
-	struct mv_sregs_t from;
+	struct mv_sregs_t from PLATFORM_FILLED;
 	mv_status_t status = hypercall_sregs_get(vcpu->vsid, &from);
 
 	if (status != MV_STATUS_SUCCESS)
@@ -240,7 +241,7 @@ static mv_status_t interrupt_set(const struct shim_vcpu *vcpu, const struct kvm_
 
 int shim_vcpu_set_sregs(struct shim_vcpu *vcpu, const struct kvm_sregs *sregs)
 {
-	struct mv_sregs_t to;
+	struct mv_sregs_t to PLATFORM_FILLED;
 	mv_status_t status;
 
 	if (!mode_valid(vcpu, sregs) || !cr0_valid(sregs->cr0) || sregs->cr4 & ~cr4_allowed() ||

@@ -2,6 +2,7 @@
 /* The machine of the emulator's tests, see world.h. */
 #include "world.h"
 
+#include <assert.h>
 #include <string.h>
 
 #define VEC_PF 14
@@ -182,13 +183,28 @@ static void serve_writes(struct world *w)
 	}
 }
 
+/* What isn't told to have changed hasn't. */
+static enum emu_result step(struct emu *e)
+{
+	const struct emu_regs regs = e->regs;
+	const struct mk_seg gdtr = e->gdtr, idtr = e->idtr;
+	enum emu_result result = emu_step(e);
+
+	if (!e->system) {
+		assert(!memcmp(e->regs.seg, regs.seg, sizeof(regs.seg)));
+		assert(!memcmp(&e->gdtr, &gdtr, sizeof(gdtr)));
+		assert(!memcmp(&e->idtr, &idtr, sizeof(idtr)));
+	}
+	return result;
+}
+
 enum emu_result world_step(struct world *w)
 {
-	enum emu_result result = emu_step(&w->emu);
+	enum emu_result result = step(&w->emu);
 
 	for (unsigned int i = 0; result == EMU_WAIT && i < MAX_ROUNDS; i++) {
 		serve_read(w);
-		result = emu_step(&w->emu);
+		result = step(&w->emu);
 	}
 	if (result == EMU_OK)
 		serve_writes(w);
