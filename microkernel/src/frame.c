@@ -29,23 +29,24 @@ static u16 frame_state(u64 spa)
 	return f ? *f : FRAME_NONE;
 }
 
-static void fill(spa_t spa, u64 bytes, u16 state)
+/* Whole pages, table by table. A state is twice the same byte: launch is quick with much RAM. */
+static void fill(spa_t spa, u64 bytes, u8 twice)
 {
-	u64 at;
+	u64 at = spa.v / PAGE_4K, end = at + bytes / PAGE_4K, next;
 
-	for (at = spa.v; at < spa.v + bytes; at += PAGE_4K)
-		*frame_of(at) = state;
+	for (; at < end; at = next) {
+		next = align_down(at + TABLE_FRAMES, TABLE_FRAMES);
+		next = next < end ? next : end;
+		memset(frame_of(at * PAGE_4K), twice, (next - at) * sizeof(u16));
+	}
 }
 
 int frame_add_table(u64 gib4, spa_t chunk)
 {
-	u64 i;
-
 	if (gib4 >= TABLES)
 		return -E2BIG;
 	table[gib4] = hw_virt(chunk);
-	for (i = 0; i < TABLE_FRAMES; i++)
-		table[gib4][i] = FRAME_NONE;
+	memset(table[gib4], FRAME_NONE & 0xFF, PAGE_2M);
 	return 0;
 }
 
@@ -56,7 +57,7 @@ void frame_add_ram(spa_t spa, u64 bytes)
 
 void frame_take(spa_t spa, u64 bytes)
 {
-	fill(spa, bytes, FRAME_HV);
+	fill(spa, bytes, FRAME_HV & 0xFF);
 }
 
 /* Tells whether every page is root's and lent at most `lent` times. */
@@ -83,7 +84,7 @@ int frame_claim(spa_t spa, u64 bytes)
 
 	spin_lock(&lock);
 	if (all_roots(spa, bytes, 0)) {
-		fill(spa, bytes, FRAME_HV);
+		fill(spa, bytes, FRAME_HV & 0xFF);
 		rc = 0;
 	}
 	spin_unlock(&lock);

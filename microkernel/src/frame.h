@@ -9,8 +9,8 @@
 #include "lib.h"
 
 /* More than any number of guests that share a page; more lends are refused. */
-#define FRAME_LENT_MAX 0xFFF0U
-#define FRAME_NONE 0xFFFDU /* not RAM */
+#define FRAME_LENT_MAX 0xFEF0U
+#define FRAME_NONE 0xFEFEU /* not RAM */
 #define FRAME_HV 0xFFFFU
 
 /*

@@ -44,6 +44,25 @@ static void lent_pages_are_not_claimed(void **state)
 	assert_int_equal(frame_check(SPA(AT), 3 * PAGE_4K, 0), 0);
 }
 
+/* Each table describes 4 GiB; a range goes on in the next. */
+static void ranges_over_tables(void **state)
+{
+	const u64 border = 6ULL << 32;
+
+	(void)state;
+	assert_int_equal(frame_add_table(5, SPA(AT + PAGE_2M)), 0);
+	assert_int_equal(frame_add_table(6, SPA(AT)), 0);
+	assert_int_equal(frame_check(SPA(border - PAGE_4K), PAGE_4K, 9), -EPERM);
+	frame_add_ram(SPA(border - 2 * PAGE_4K), 5 * PAGE_4K);
+	assert_int_equal(frame_check(SPA(border - 2 * PAGE_4K), 5 * PAGE_4K, 0), 0);
+	assert_int_equal(frame_check(SPA(border - 3 * PAGE_4K), PAGE_4K, 9), -EPERM);
+	assert_int_equal(frame_check(SPA(border + 3 * PAGE_4K), PAGE_4K, 9), -EPERM);
+	assert_int_equal(frame_claim(SPA(border - PAGE_4K), 2 * PAGE_4K), 0);
+	assert_true(frame_is_hv(SPA(border - PAGE_4K)) && frame_is_hv(SPA(border)));
+	assert_false(frame_is_hv(SPA(border - 2 * PAGE_4K)));
+	assert_false(frame_is_hv(SPA(border + PAGE_4K)));
+}
+
 /* A failing lend counts nothing. */
 static void lend_limit(void **state)
 {
@@ -202,6 +221,7 @@ int main(void)
 		cmocka_unit_test(claim_and_release),
 		cmocka_unit_test(lent_pages_are_not_claimed),
 		cmocka_unit_test(lend_limit),
+		cmocka_unit_test(ranges_over_tables),
 		cmocka_unit_test(foreign_addresses),
 		cmocka_unit_test(every_chunk_is_the_hypervisors),
 		cmocka_unit_test(pool_gives_zeroed_pages),
