@@ -6,7 +6,9 @@
  */
 #include "peek.h"
 
+#include <linux/userfaultfd.h>
 #include <pthread.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -676,6 +678,62 @@ static void disturbed_while_it_runs(void)
 		CHECK_EQ((uint32_t)counted[i], kt_regs(&r.g.vcpu).r8);
 }
 
+/* ---- userfaultfd: memory that comes when user space gives it ---- */
+
+static int fault_file(void *mem, size_t size)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register area = {
+		.range = { (uintptr_t)mem, size },
+		.mode = UFFDIO_REGISTER_MODE_MISSING,
+	};
+	int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
+
+	if (fd < 0)
+		kt_skip("no userfaultfd (errno %d)", errno);
+	REQUIRE(ioctl(fd, UFFDIO_API, &api) == 0);
+	REQUIRE(ioctl(fd, UFFDIO_REGISTER, &area) == 0);
+	return fd;
+}
+
+/* Waits for a fault in this page, and gives it. */
+static void give(int fd, uint8_t *mem, uint64_t offset, uint64_t value)
+{
+	uint64_t page[KT_PAGE / 8] = { value };
+	struct uffdio_copy copy = {
+		.dst = (uintptr_t)mem + offset,
+		.src = (uintptr_t)page,
+		.len = KT_PAGE,
+	};
+	struct uffd_msg msg;
+
+	REQUIRE(read(fd, &msg, sizeof(msg)) == sizeof(msg));
+	CHECK_EQ(msg.event, UFFD_EVENT_PAGEFAULT);
+	CHECK_EQ(msg.arg.pagefault.address & ~(KT_PAGE - 1), copy.dst);
+	REQUIRE(ioctl(fd, UFFDIO_COPY, &copy) == 0);
+}
+
+static void on_demand(void)
+{
+	struct kt_guest g = guest();
+	uint8_t *mem = kt_anon(SIZE);
+	int fd = fault_file(mem, SIZE);
+	struct kvm_regs regs = { .rflags = 2, .rax = 33 };
+	pthread_t thread;
+
+	CHECK_OK(kt_slot(&g.vm, 1, GPA, SIZE, mem));
+	for (uint64_t i = 0; i < 4; i++) {
+		regs.rip = i % 2 ? POKE_ENTRY : PEEK_ENTRY;
+		regs.rbx = GPA + i * KT_PAGE;
+		kt_set_regs(&g.vcpu, &regs);
+		REQUIRE(pthread_create(&thread, NULL, run_on, &g.vcpu) == 0);
+		give(fd, mem, i * KT_PAGE, 44 + i);
+		REQUIRE(pthread_join(thread, NULL) == 0);
+		CHECK_EQ(*(uint64_t *)(mem + i * KT_PAGE), i % 2 ? 33 : 44 + i);
+		CHECK_EQ(kt_regs(&g.vcpu).rax, i % 2 ? 33 : 44 + i);
+	}
+}
+
 /* ---- a VM that outlives its process ---- */
 
 static void heir(struct kt_guest *g)
@@ -737,6 +795,7 @@ static const struct kt_test tests[] = {
 	{ "a read-only slot", read_only },
 	{ "exchanged while the guest runs", exchanged_while_it_runs },
 	{ "disturbed while the guest runs", disturbed_while_it_runs },
+	{ "userfaultfd", on_demand },
 	{ "a VM that outlives its process", outlives_process },
 };
 

@@ -55,6 +55,24 @@ int platform_pin_there(void *os, uint64_t hva, uint64_t pages, uint64_t *spa)
 	return ret > 0 ? ret : 0;
 }
 
+/*
+ * A long-term pin doesn't wait for userfaultfd, but fails with EFAULT: so then the page is got
+ * without pinning it, which waits.
+ */
+static int pin_one(unsigned long hva, unsigned int flags, struct page **page)
+{
+	int ret;
+
+	do {
+		ret = pin_user_pages_fast(hva, 1, flags | FOLL_LONGTERM, page);
+		if (ret != -EFAULT || get_user_pages_unlocked(hva, 1, page, flags) != 1)
+			return ret;
+		put_page(*page);
+		cond_resched();
+	} while (!fatal_signal_pending(current));
+	return ret;
+}
+
 int platform_pin_fault(void *os, uint64_t hva, bool write, uint64_t *spa, bool *writable)
 {
 	struct vm_file *vm = os;
@@ -62,10 +80,10 @@ int platform_pin_fault(void *os, uint64_t hva, bool write, uint64_t *spa, bool *
 	int ret;
 
 	*writable = true;
-	ret = pin_user_pages_fast(hva, 1, FOLL_WRITE | FOLL_LONGTERM, &page);
+	ret = pin_one(hva, FOLL_WRITE, &page);
 	if (ret != 1 && !write && is_readable_only(vm->mm, hva)) {
 		*writable = false;
-		ret = pin_user_pages_fast(hva, 1, FOLL_LONGTERM, &page);
+		ret = pin_one(hva, 0, &page);
 	}
 	if (ret != 1)
 		return pin_error(ret);
