@@ -84,7 +84,7 @@ static const struct event *event_find(const struct bus_table *table, enum bus bu
 
 	if (at == table->num_events || event->bus != bus || event->addr != addr)
 		return NULL;
-	if (!event->len)
+	if (!event->len || (event->len == len && (event->any || event->datamatch == data)))
 		return event;
 	key.len = len;
 	key.datamatch = data;
