@@ -2,7 +2,7 @@
 #
 # awk -f table.awk rows none kvm_amd microv: the benchmark's table, in Markdown. The first file
 # says what is a row and what its limits are; each of the others is what bench (and run) said
-# under that driver, lines "# bench NAME TICKS SWITCHES"; what was skipped says why.
+# under that driver, lines "# bench NAME TICKS SWITCHES"; what was skipped or failed says so.
 
 function trim(text) {
 	gsub(/^[ \t]+|[ \t]+$/, "", text)
@@ -28,6 +28,10 @@ file == 1 {
 	why = $0
 	sub(/.* # SKIP /, "", why)
 	reason[driver, $4] = why
+}
+
+/^not ok / {
+	reason[driver, $5] = "**failed**"
 }
 
 $1 == "#" && $2 == "bench" {

@@ -17,6 +17,7 @@ slower   | twice KVM's        | kvm 1.5  | -
 bare     | as without         | bare 1.02 | -
 switches | switches only      | -        | 10
 absent   | nobody told        | 100      | -
+broken   | it failed          | 100      | -
 why      | somebody told why  | 100      | -
 lost     | KVM didn't tell    | kvm 1    | -
 END
@@ -36,6 +37,7 @@ cat >"$dir/microv" <<'END'
 # bench slower 400.0 1.000
 # bench bare 1020.0 0.000
 # bench switches 999999.0 3.000
+not ok 7 - broken
 ok 8 - why # SKIP no such machine
 # bench lost 5.0 1.000
 END
@@ -61,6 +63,7 @@ row "twice KVM's" "200 | 400 | 2.00 | 1.00 | 1.00 | kvm_amd x 1.5 | \*\*over\*\*
 row "as without" "1000 | 1020 | 1.02 | - | 0.00 | without x 1.02 | ok"
 row "switches only" "- | - | - | - | 3.00 | 10 pairs | ok"
 row "nobody told" "- | - | - | - | - | 100 | not measured"
+row "it failed" "- | - | - | - | - | 100 | \*\*failed\*\*"
 row "somebody told why" "- | - | - | - | - | 100 | no such machine"
 row "KVM didn't tell" "- | 5.0 | - | - | 1.00 | kvm_amd x 1 | not measured"
 echo "1..$number"
