@@ -14,15 +14,18 @@
 
 machine=q35,kernel-irqchip=off
 
-# The guest's memory holds what it writes there: 400 MB in a file.
-look='grep MemTotal /proc/meminfo; yes 0123456789abcde | head -c 400000000 >/sum; md5sum </sum'
-sum=$(yes 0123456789abcde | head -c 400000000 | md5sum | cut -c 1-32)
+# What the guest's memory must hold, in a file.
+text() {
+	yes 0123456789abcde | head -c $bytes
+}
 
 # boots NAME OPTION...
 boots() {
 	boots_name=$1
 	shift
-	guest_start_tiny "$look" -cpu qemu64,-kvm -m 3G "$@"
+	look="yes 0123456789abcde | head -c $bytes >/sum; md5sum </sum"
+	sum=$(text | md5sum | cut -c 1-32)
+	guest_start_tiny "grep MemTotal /proc/meminfo; $look" -cpu qemu64,-kvm -m 3G "$@"
 	ok "$boots_name" guest_expect 240 'tiny guest: status 0'
 	guest_age "$boots_name:"
 	grep -aq "$sum" $guests/$guest/console
@@ -56,21 +59,26 @@ small_guest() {
 	held=$(awk '/^VmRSS/ { print int($2 / 1024) }' /proc/$(guest_pid)/status)
 	guest_kill
 	echo "# QEMU with 3 GiB holds $held MiB"
-	[ "$held" -lt 1000 ]
+	[ "${held:-9999}" -lt 1000 ]
 	report $? "untouched: QEMU holds less than 1000 MiB" "$held MiB"
 }
 
+# Each page of a file's memory costs a fault: less of it will do.
+bytes=80000000
 ok "huge pages" huge_pages 1540
 mkdir -p /huge /shm
 ok "hugetlbfs" mount -t hugetlbfs none /huge
 backend "memfd of huge pages" memory-backend-memfd,hugetlb=on,hugetlbsize=2M
 boots "-mem-path on hugetlbfs" -machine $machine -mem-path /huge
-ok "tmpfs" mount -t tmpfs -o size=4G none /shm
 ok "huge pages given back" huge_pages 0
+backend "memfd" memory-backend-memfd
+ok "tmpfs" mount -t tmpfs -o size=4G none /shm
+backend "a file" memory-backend-file,mem-path=/shm/ram,share=on
+umount /shm
+
+bytes=400000000
 small_guest
 boots "anonymous" -machine $machine
 boots "-mem-prealloc" -machine $machine -mem-prealloc
-backend "memfd" memory-backend-memfd
-backend "a file" memory-backend-file,mem-path=/shm/ram,share=on
 ok "the kernel log is clean" kernel_is_well
 finish
