@@ -288,14 +288,12 @@ static void two_cpus(void)
 /* Moves the process from CPU to CPU, every 10 ms, until told to stop. */
 static void *mover(void *stop)
 {
-	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	const struct timespec ms10 = { .tv_nsec = 10000000 };
 	pid_t pid = getpid();
 	cpu_set_t set;
 
-	for (long cpu = 0; !__atomic_load_n((int *)stop, __ATOMIC_RELAXED); cpu++) {
-		CPU_ZERO(&set);
-		CPU_SET(cpu % cpus, &set);
+	for (unsigned int i = 0; !__atomic_load_n((int *)stop, __ATOMIC_RELAXED); i++) {
+		set = kt_cpu(i);
 		sched_setaffinity(pid, sizeof(set), &set); /* the main thread: it runs the vCPU */
 		nanosleep(&ms10, NULL);
 	}

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/kvm.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -30,6 +31,12 @@ struct kt_test {
 	const char *name;
 	void (*run)(void);
 };
+
+/*
+ * The i-th of the CPUs that the program was started on, counted round: for sched_setaffinity.
+ * In the lab CPU 0 isn't among them; integration/README.md says why.
+ */
+cpu_set_t kt_cpu(unsigned int i);
 
 /* The body of main(): runs each case in a child of its own, prints TAP, returns the exit code. */
 int kt_main(const struct kt_test *tests, unsigned int count);

@@ -357,8 +357,7 @@ static void tsc_aux_of_each(void)
 	kt_set_cpuid(&g.vm, &other);
 	start_fpu(&other, 0x99, 0); /* RDI */
 	for (unsigned int i = 0; i < 10; i++) {
-		CPU_ZERO(&one);
-		CPU_SET(i % 2, &one);
+		one = kt_cpu(i);
 		sched_setaffinity(0, sizeof(one), &one); /* where there are two */
 		check_guest_tsc_aux(&g.vcpu, i ? 0x12340000 + i - 1 : 0);
 		check_guest_tsc_aux(&other, 0x99);

@@ -123,10 +123,29 @@ static bool run_case(const struct kt_test *test, unsigned int number)
 	return report(number, test->name, status);
 }
 
+static cpu_set_t started_on;
+
+cpu_set_t kt_cpu(unsigned int i)
+{
+	unsigned int left = i % (unsigned int)CPU_COUNT(&started_on);
+	cpu_set_t one;
+	int cpu = 0;
+
+	while (!CPU_ISSET(cpu, &started_on) || left--)
+		cpu++;
+	CPU_ZERO(&one);
+	CPU_SET(cpu, &one);
+	return one;
+}
+
 int kt_main(const struct kt_test *tests, unsigned int count)
 {
 	unsigned int failed = 0;
 
+	if (sched_getaffinity(0, sizeof(started_on), &started_on)) {
+		printf("Bail out! no CPUs\n");
+		return 1;
+	}
 	verdict = mmap(NULL, KT_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (verdict == MAP_FAILED) {
 		printf("Bail out! no memory\n");

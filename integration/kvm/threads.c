@@ -25,17 +25,10 @@ struct worker {
 	int cpu; /* where it runs; -1: anywhere, -2: changing */
 };
 
-static unsigned int cpus(void)
-{
-	return (unsigned int)sysconf(_SC_NPROCESSORS_ONLN);
-}
-
 static void move_to(unsigned int cpu)
 {
-	cpu_set_t set;
+	cpu_set_t set = kt_cpu(cpu);
 
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
 	REQUIRE(sched_setaffinity(0, sizeof(set), &set) == 0);
 }
 
@@ -111,7 +104,7 @@ static void ticket(void)
 		regs.rbx = SHARED;
 		regs.rcx = count;
 		kt_set_regs(&w[i].vcpu, &regs);
-		w[i].cpu = (int)(i % cpus());
+		w[i].cpu = (int)i;
 	}
 	run_workers(w);
 	CHECK_EQ(shared[8], THREADS * count);
@@ -133,7 +126,7 @@ static void turns(void)
 		regs.rcx = i;
 		regs.rdx = count;
 		kt_set_regs(&w[i].vcpu, &regs);
-		w[i].cpu = (int)(i % cpus());
+		w[i].cpu = (int)i;
 	}
 	run_workers(w);
 	CHECK_EQ(*(uint64_t *)(g.mem + SHARED), THREADS * count);
@@ -177,7 +170,7 @@ static void moves_between_cpus(void)
 	uint32_t sum = 0;
 
 	for (unsigned int i = 0; i < 200; i++) {
-		move_to(i % cpus());
+		move_to(i);
 		sum_step(&g.vcpu, i * 77777, &sum);
 	}
 }
@@ -188,10 +181,8 @@ static void *mover(void *arg)
 	pthread_t target = *(pthread_t *)arg;
 
 	for (unsigned int i = 0; i < 200; i++) {
-		cpu_set_t set;
+		cpu_set_t set = kt_cpu(i);
 
-		CPU_ZERO(&set);
-		CPU_SET(i % cpus(), &set);
 		pthread_setaffinity_np(target, sizeof(set), &set);
 		usleep(2000);
 	}

@@ -139,7 +139,7 @@ guest_kill
 
 # --- several at once ---
 
-# several NAME CPU CPU: two guests at once, each bound to its CPU.
+# several NAME CPU CPU: two guests at once, each bound to its CPU. CPU 0 isn't for guests.
 several() {
 	several_name=$1
 	shift
@@ -156,6 +156,6 @@ several() {
 	done
 }
 
-several "two VMs on one CPU" 0 0
-several "a VM on each CPU" 0 1
+several "two VMs on one CPU" 1 1
+several "a VM on each CPU" 1 2
 finish
