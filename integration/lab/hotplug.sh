@@ -14,7 +14,7 @@ cpu_is() {
 
 # MicroV started with a CPU offline runs on the others.
 ok "CPU 3 goes offline" cpu_is 3 0
-gives 0 'CPU 0-2;' "start on three CPUs" $mvctl start
+gives 0 'CPU 0-2, launched' "start on three CPUs" $mvctl start
 ok "a guest runs" build/demo
 
 # It comes back while MicroV runs.
@@ -43,7 +43,7 @@ ok "CPU 1 goes offline" cpu_is 1 0
 gives 0 'stopped' "stop" $mvctl stop
 ok "CPU 1 comes back" cpu_is 1 1
 ok "all CPUs work" cpus_work
-gives 0 'CPU 0-3;' "start on all" $mvctl start
+gives 0 'CPU 0-3, launched' "start on all" $mvctl start
 gives 0 'stopped' "stop" $mvctl stop
 ok "clocks run" clocks_run
 ok "the kernel log is clean" kernel_is_well

@@ -56,7 +56,7 @@ struct slot {
 	uint32_t flags; /* KVM_MEM_* */
 	uint64_t gpa, hva, pages;
 	uint64_t serial; /* no other slot of the VM has had it */
-	uint64_t **blocks; /* the pages, 512 in each; see memory.c */
+	uint64_t *blocks; /* the pages, 512 in each; see memory.c */
 	uint64_t pinned; /* how many there are */
 	void *watch; /* of platform_watch() */
 	uint64_t *dirty; /* KVM_MEM_LOG_DIRTY_PAGES: a bit for each page, set if written */

@@ -20,7 +20,7 @@
 #include "slots.h"
 
 #define LARGE (512 * MV_PAGE_SIZE)
-#define BLOCK_PAGES 512U /* of one array of slot->blocks */
+#define BLOCK_PAGES 512U /* of one word of slot->blocks */
 /* Most nested entries that one hypercall changes, with interrupts off: a few milliseconds. */
 #define LIST_ENTRIES 16384U
 
@@ -35,31 +35,105 @@ struct run {
 	bool writable;
 };
 
-static uint64_t *block_of(const struct slot *slot, uint64_t page)
+/* A page's place, counted so that a block is 2 MiB of host addresses, as huge pages are. */
+static uint64_t place_of(const struct slot *slot, uint64_t page)
 {
-	return slot->blocks ? slot->blocks[page / BLOCK_PAGES] : NULL;
+	return slot->hva / MV_PAGE_SIZE % BLOCK_PAGES + page;
+}
+
+static uint64_t blocks_of(const struct slot *slot)
+{
+	return (place_of(slot, slot->pages) + BLOCK_PAGES - 1) / BLOCK_PAGES;
+}
+
+/* The pages from this one on, itself included, that are in its block. */
+static uint64_t left_in_block(const struct slot *slot, uint64_t page)
+{
+	return BLOCK_PAGES - place_of(slot, page) % BLOCK_PAGES;
+}
+
+/*
+ * A block's word: 0 when nothing is there; the first entry of a piece, which is a block of
+ * contiguous pages that are used alike; or else the address of an array of entries.
+ */
+static uint64_t block_of(const struct slot *slot, uint64_t page)
+{
+	return slot->blocks ? slot->blocks[place_of(slot, page) / BLOCK_PAGES] : 0;
+}
+
+static bool is_piece(uint64_t block)
+{
+	return block & ENTRY_THERE;
+}
+
+static uint64_t *entries_of(uint64_t block)
+{
+	return (uint64_t *)(uintptr_t)block;
 }
 
 static uint64_t entry_of(const struct slot *slot, uint64_t page)
 {
-	const uint64_t *block = block_of(slot, page);
+	const uint64_t block = block_of(slot, page), n = place_of(slot, page) % BLOCK_PAGES;
 
-	return block ? block[page % BLOCK_PAGES] : 0;
+	if (is_piece(block))
+		return block + n * MV_PAGE_SIZE;
+	return block ? entries_of(block)[n] : 0;
 }
 
-/* 0, or -ENOMEM with nothing changed. */
+/* Fills a hole. 0, or -ENOMEM with nothing changed. */
 static int entry_set(struct slot *slot, uint64_t page, uint64_t entry)
 {
-	uint64_t **block = &slot->blocks[page / BLOCK_PAGES];
+	const uint64_t place = place_of(slot, page);
+	uint64_t *block = &slot->blocks[place / BLOCK_PAGES];
 
 	if (!*block)
-		*block = platform_alloc(BLOCK_PAGES * sizeof(**block));
+		*block = (uintptr_t)platform_alloc(BLOCK_PAGES * sizeof(entry));
 	if (!*block)
 		return -ENOMEM;
-	slot->pinned += !!entry;
-	slot->pinned -= !!(*block)[page % BLOCK_PAGES];
-	(*block)[page % BLOCK_PAGES] = entry;
+	entries_of(*block)[place % BLOCK_PAGES] = entry;
+	slot->pinned++;
 	return 0;
+}
+
+/* Makes a hole; a piece, of which all must go, first to last, goes with its last page. */
+static void entry_clear(struct slot *slot, uint64_t page)
+{
+	const uint64_t place = place_of(slot, page);
+	uint64_t *block = &slot->blocks[place / BLOCK_PAGES];
+
+	if (!is_piece(*block))
+		entries_of(*block)[place % BLOCK_PAGES] = 0;
+	else if (left_in_block(slot, page) == 1)
+		*block = 0;
+	slot->pinned--;
+}
+
+/* The blocks of [page, end) that can be pieces become some: a GiB of huge pages takes 4 KiB. */
+static void blocks_merge(struct slot *slot, uint64_t page, uint64_t end)
+{
+	uint64_t *block, *entries, i;
+
+	for (; page < end; page += left_in_block(slot, page)) {
+		block = &slot->blocks[place_of(slot, page) / BLOCK_PAGES];
+		if (!*block || is_piece(*block))
+			continue;
+		entries = entries_of(*block);
+		for (i = 1; i < BLOCK_PAGES && entries[i] == entries[0] + i * MV_PAGE_SIZE; i++)
+			;
+		if (i < BLOCK_PAGES || !entries[0])
+			continue;
+		*block = entries[0];
+		platform_free(entries);
+	}
+}
+
+/* Pieces go as a whole: [*page, *end) grows to contain those that it touches. */
+static void pieces_include(const struct slot *slot, uint64_t *page, uint64_t *end)
+{
+	if (is_piece(block_of(slot, *page)))
+		*page -= BLOCK_PAGES - left_in_block(slot, *page);
+	if (is_piece(block_of(slot, *end - 1)))
+		*end += left_in_block(slot, *end - 1) - 1;
 }
 
 /* A run that has become long ends where a large entry could begin; large ones cost nothing. */
@@ -79,7 +153,7 @@ static bool run_next(const struct slot *slot, uint64_t page, uint64_t end, uint6
 
 	for (; page < end; page++) {
 		if (!block_of(slot, page))
-			page |= BLOCK_PAGES - 1;
+			page += left_in_block(slot, page) - 1;
 		else if ((entry = entry_of(slot, page)))
 			break;
 	}
@@ -134,15 +208,16 @@ int memory_pin(struct shim_vm *vm, struct slot *slot)
 	uint64_t page = 0, left;
 	int64_t ret = 0;
 
-	slot->blocks = platform_alloc((slot->pages + BLOCK_PAGES - 1) / BLOCK_PAGES *
-				      sizeof(*slot->blocks));
+	slot->blocks = platform_alloc(blocks_of(slot) * sizeof(*slot->blocks));
 	if (!slot->blocks)
 		return -ENOMEM;
 	while (ret >= 0 && page < slot->pages) {
-		left = BLOCK_PAGES - (slot->hva / MV_PAGE_SIZE + page) % BLOCK_PAGES;
+		left = left_in_block(slot, page);
 		if (left > slot->pages - page)
 			left = slot->pages - page;
 		ret = pin_there(vm, slot, page, left);
+		if (ret > 0)
+			blocks_merge(slot, page, page + (uint64_t)ret);
 		page += ret > 0 ? (uint64_t)ret : left;
 	}
 	if (ret < 0)
@@ -157,21 +232,21 @@ static void unpin_range(struct shim_vm *vm, struct slot *slot, uint64_t page, ui
 
 	for (; run_next(slot, page, end, ~0ULL, &run); page = run.page + run.pages) {
 		for (i = 0; i < run.pages; i++)
-			entry_set(slot, run.page + i, 0);
+			entry_clear(slot, run.page + i);
 		platform_unpin(vm->os, run.spa, run.pages, run.writable);
 	}
 }
 
 void memory_unpin(struct shim_vm *vm, struct slot *slot)
 {
-	const uint64_t blocks = (slot->pages + BLOCK_PAGES - 1) / BLOCK_PAGES;
+	const uint64_t blocks = slot->blocks ? blocks_of(slot) : 0;
 	uint64_t i;
 
 	if (!slot->blocks)
 		return;
 	unpin_range(vm, slot, 0, slot->pages);
 	for (i = 0; i < blocks; i++)
-		platform_free(slot->blocks[i]);
+		platform_free(entries_of(slot->blocks[i]));
 	platform_free(slot->blocks);
 	slot->blocks = NULL;
 }
@@ -396,7 +471,9 @@ static int hole_fill(struct shim_vm *vm, const struct hole *hole, uint64_t entry
 		pin_around(vm, slot, hole->page, &first, &end);
 	/* A log tells pages of 4 KiB. */
 	ret = map_range(vm, slot, first, end, slot->dirty ? 1 : ~0ULL);
-	if (ret && !vm->broken)
+	if (!ret)
+		blocks_merge(slot, first, end);
+	else if (!vm->broken)
 		unpin_range(vm, slot, first, end);
 	return ret;
 }
@@ -460,14 +537,15 @@ int memory_fault(struct shim_vm *vm, uint64_t gpa, bool write)
 
 int memory_drop(struct shim_vm *vm, struct slot *slot, uint64_t page, uint64_t pages)
 {
-	const uint64_t end = page + pages;
+	uint64_t end = page + pages;
 	struct run run;
 	int ret;
 
 	if (!run_next(slot, page, end, 1, &run))
 		return 0;
+	pieces_include(slot, &page, &end);
 	if (slot->dirty)
-		dirty_sync_all(vm, slot, page, pages);
+		dirty_sync_all(vm, slot, page, end - page);
 	ret = unmap_range(vm, slot, page, end);
 	if (!ret)
 		unpin_range(vm, slot, page, end);

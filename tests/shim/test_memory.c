@@ -101,9 +101,12 @@ static void contiguous_is_one_entry(void **state)
 
 static void two_gib_of_huge_pages(void **state)
 {
+	const long before = os.allocs;
+
 	(void)state;
 	os.page = huge;
 	assert_int_equal(set(0, 0, 2048 * MIB, 0x40000000), 0);
+	assert_true(os.allocs - before <= 4); /* no array of pages is kept */
 	assert_int_equal(hv.num_map, 1024);
 	assert_true(hv.calls[FAKE_MAP] <= 20);
 	assert_int_equal(os.pinned, 2048 * MIB / PAGE);
@@ -227,18 +230,49 @@ static void repaired(void **state)
 	assert_int_equal(set(0, 4 * MIB, 8 * MIB, 0x40000000), 0);
 	assert_int_equal(memory_repair(&vm), 0);
 	assert_int_equal(hv.calls[FAKE_UNMAP], 0);
+	/* What lies in one piece goes as a whole, and comes back so. */
 	invalidate(0x40000000 + 3 * PAGE, 2);
 	assert_int_equal(memory_repair(&vm), 0);
 	assert_false(os.stale);
-	assert_int_equal(os.pinned, 8 * MIB / PAGE - 2);
+	assert_int_equal(os.pinned, 6 * MIB / PAGE);
 	assert_int_equal(guest_has(4 * MIB + 3 * PAGE, &flags), 0);
-	assert_int_equal(guest_has(4 * MIB + 5 * PAGE, &flags), 0x40005000);
+	assert_int_equal(guest_has(4 * MIB + 511 * PAGE, &flags), 0);
+	assert_int_equal(guest_has(6 * MIB, &flags), 0x40200000);
 	assert_int_equal(memory_fault(&vm, 4 * MIB + 3 * PAGE, true), MEMORY_THERE);
 	assert_int_equal(guest_has(4 * MIB + 3 * PAGE, &flags), 0x7040003000);
 	assert_int_equal(guest_has(4 * MIB + 4 * PAGE, &flags), 0x7040004000);
 	/* Of memory that the guest doesn't have. */
 	fake_invalidate(0x10000000, 100);
 	assert_false(os.stale);
+}
+
+/* Pages that aren't contiguous, and a slot that begins and ends within 2 MiB of the host's. */
+static void repaired_one_by_one(void **state)
+{
+	uint64_t flags;
+
+	(void)state;
+	os.page = scattered;
+	assert_int_equal(set(0, 4 * MIB, 3 * MIB, 0x40000000 + MIB), 0);
+	os.page = NULL;
+	fake_invalidate(0x40000000 + MIB + 3 * PAGE, 2);
+	assert_int_equal(memory_repair(&vm), 0);
+	assert_int_equal(os.pinned, 3 * MIB / PAGE - 2);
+	assert_int_equal(guest_has(4 * MIB + 4 * PAGE, &flags), 0);
+	assert_int_not_equal(guest_has(4 * MIB + 2 * PAGE, &flags), 0);
+	assert_int_not_equal(guest_has(4 * MIB + 5 * PAGE, &flags), 0);
+	/* All of it goes and comes back in pieces, of which the first has only half. */
+	fake_invalidate(0x40000000 + MIB, 3 * MIB / PAGE);
+	assert_int_equal(memory_repair(&vm), 0);
+	assert_int_equal(os.pinned, 0);
+	assert_int_equal(memory_fault(&vm, 6 * MIB, true), MEMORY_THERE);
+	assert_int_equal(memory_fault(&vm, 5 * MIB, true), MEMORY_THERE);
+	assert_int_equal(os.pinned, 3 * MIB / PAGE);
+	fake_invalidate(0x40000000 + 4 * MIB - PAGE, 1);
+	assert_int_equal(memory_repair(&vm), 0);
+	assert_int_equal(os.pinned, MIB / PAGE);
+	assert_int_equal(guest_has(5 * MIB - PAGE, &flags), 0x40000000 + 2 * MIB - PAGE);
+	assert_int_equal(guest_has(5 * MIB, &flags), 0);
 }
 
 /* The caller is killed while something happens to the memory; or the hypervisor refuses. */
@@ -474,6 +508,7 @@ int main(void)
 		TEST(holes_come_when_needed),
 		TEST(around),
 		TEST(repaired),
+		TEST(repaired_one_by_one),
 		TEST(not_repaired),
 		TEST(races),
 		TEST(fault_errors),
