@@ -4,7 +4,7 @@
 # there, reboots and powers off.
 #
 # cpus: 2
-# driver: microv
+# driver: kvm_amd,microv
 # timeout: 900
 
 . integration/lab/tap

@@ -5,7 +5,7 @@
 # a snapshot, and several VMs at once on one CPU and on each.
 #
 # cpus: 2
-# driver: microv
+# driver: kvm_amd,microv
 # timeout: 900
 
 . integration/lab/tap

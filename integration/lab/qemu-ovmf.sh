@@ -4,7 +4,7 @@
 # and power off.
 #
 # cpus: 2
-# driver: microv
+# driver: kvm_amd,microv
 # timeout: 600
 
 . integration/lab/tap
