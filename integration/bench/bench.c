@@ -7,7 +7,6 @@
  */
 #include "bench.h"
 
-#include <time.h>
 #include <x86intrin.h>
 
 #define ROWS_MAX 64
@@ -50,14 +49,6 @@ static uint64_t counter_read(void)
 	return value;
 }
 
-static double seconds(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
-}
-
 /* How long CPU 0 has had nothing to do. */
 static double idle_seconds(void)
 {
@@ -74,7 +65,7 @@ static double idle_seconds(void)
 void begin(void)
 {
 	idle_started = idle_seconds();
-	clock_started = seconds();
+	clock_started = kt_seconds();
 	started.switches = counter_read();
 	started.ticks = __rdtsc();
 }
@@ -90,7 +81,7 @@ void end_busy(void)
 	double idle, passed;
 
 	end();
-	passed = seconds() - clock_started;
+	passed = kt_seconds() - clock_started;
 	idle = idle_seconds() - idle_started;
 	taken.ticks = (uint64_t)((double)taken.ticks * (1 - idle / passed));
 }

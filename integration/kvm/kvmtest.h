@@ -32,6 +32,9 @@ struct kt_test {
 	void (*run)(void);
 };
 
+/* The monotonic clock. */
+double kt_seconds(void);
+
 /*
  * The i-th of the CPUs that the program was started on, counted round: for sched_setaffinity.
  * In the lab CPU 0 isn't among them; integration/README.md says why.

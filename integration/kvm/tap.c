@@ -96,7 +96,7 @@ static bool report(unsigned int number, const char *name, int status)
 	return ok;
 }
 
-static double seconds(void)
+double kt_seconds(void)
 {
 	struct timespec now;
 
@@ -106,7 +106,7 @@ static double seconds(void)
 
 static bool run_case(const struct kt_test *test, unsigned int number)
 {
-	double start = seconds();
+	double start = kt_seconds();
 	int status = -1;
 	pid_t pid;
 
@@ -118,8 +118,8 @@ static bool run_case(const struct kt_test *test, unsigned int number)
 		printf("Bail out! fork or waitpid failed\n");
 		exit(1);
 	}
-	if (seconds() - start > SLOW_SECONDS)
-		kt_note("%s: %.1f s", test->name, seconds() - start);
+	if (kt_seconds() - start > SLOW_SECONDS)
+		kt_note("%s: %.1f s", test->name, kt_seconds() - start);
 	return report(number, test->name, status);
 }
 

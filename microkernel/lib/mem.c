@@ -31,8 +31,8 @@ int memcmp(const void *a, const void *b, size_t n)
 {
 	const uint8_t *x = a, *y = b;
 
-	for (; n >= 8 && *(const uint64_t *)x == *(const uint64_t *)y; n -= 8)
-		x += 8, y += 8;
+	for (; n >= 8 && *(const uint64_t *)x == *(const uint64_t *)y; n -= 8, x += 8, y += 8)
+		;
 	for (; n; n--, x++, y++)
 		if (*x != *y)
 			return *x - *y;

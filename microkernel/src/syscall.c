@@ -33,7 +33,8 @@ static s64 sys_log(struct cpu *cpu, u64 va, u64 bytes)
 }
 
 /* The second result is the position that was read from. */
-static __attribute__((noinline)) struct result sys_log_read(struct cpu *cpu, u64 position, u64 va, u64 bytes)
+static __attribute__((noinline)) struct result sys_log_read(struct cpu *cpu, u64 position, u64 va,
+							    u64 bytes)
 {
 	char text[LOG_MAX];
 	size_t n;
@@ -44,7 +45,8 @@ static __attribute__((noinline)) struct result sys_log_read(struct cpu *cpu, u64
 	return (struct result){ rc ? rc : (s64)n, position - n };
 }
 
-static __attribute__((noinline)) s64 dispatch(struct cpu *cpu, u64 nr, u64 a0, u64 a1, u64 a2, u64 a3, u64 a4)
+static __attribute__((noinline)) s64 dispatch(struct cpu *cpu, u64 nr, u64 a0, u64 a1, u64 a2,
+					      u64 a3, u64 a4)
 {
 	switch (nr) {
 	case MK_SYS_VS_CREATE:

@@ -239,13 +239,12 @@ static void unpin_range(struct shim_vm *vm, struct slot *slot, uint64_t page, ui
 
 void memory_unpin(struct shim_vm *vm, struct slot *slot)
 {
-	const uint64_t blocks = slot->blocks ? blocks_of(slot) : 0;
 	uint64_t i;
 
 	if (!slot->blocks)
 		return;
 	unpin_range(vm, slot, 0, slot->pages);
-	for (i = 0; i < blocks; i++)
+	for (i = 0; i < blocks_of(slot); i++)
 		platform_free(entries_of(slot->blocks[i]));
 	platform_free(slot->blocks);
 	slot->blocks = NULL;

@@ -124,19 +124,19 @@ static void json_object(const char *line, FILE *out)
 		fputc('{', out);
 }
 
-/* The vCPUs of a VM, and the end of its object. Returns what is behind them. */
-static const char *json_vcpus(const char *lines, FILE *out)
+/* The lines of a kind as a list. Returns what is behind them. */
+static const char *json_list(const char *lines, const char *kind, const char *indent, FILE *out)
 {
 	const char *before = "";
 
-	fprintf(out, ", \"vcpus\": [");
-	for (; is_kind(lines, "vcpu"); lines = next_line(lines)) {
-		fprintf(out, "%s\n    ", before);
+	fputc('[', out);
+	for (; is_kind(lines, kind); lines = next_line(lines)) {
+		fprintf(out, "%s\n%s", before, indent);
 		json_object(lines, out);
 		fputc('}', out);
 		before = ",";
 	}
-	fprintf(out, "]}");
+	fputc(']', out);
 	return lines;
 }
 
@@ -144,18 +144,15 @@ void stat_json(const char *lines, FILE *out)
 {
 	const char *before = "";
 
-	fprintf(out, "{\"cpus\": [");
-	for (; is_kind(lines, "cpu"); lines = next_line(lines)) {
+	fprintf(out, "{\"cpus\": ");
+	lines = json_list(lines, "cpu", "  ", out);
+	fprintf(out, ",\n\"vms\": [");
+	for (; is_kind(lines, "vm"); before = ",") {
 		fprintf(out, "%s\n  ", before);
 		json_object(lines, out);
+		fprintf(out, ", \"vcpus\": ");
+		lines = json_list(next_line(lines), "vcpu", "    ", out);
 		fputc('}', out);
-		before = ",";
-	}
-	fprintf(out, "],\n\"vms\": [");
-	for (before = ""; is_kind(lines, "vm"); before = ",") {
-		fprintf(out, "%s\n  ", before);
-		json_object(lines, out);
-		lines = json_vcpus(next_line(lines), out);
 	}
 	fprintf(out, "]}\n");
 }
