@@ -5,6 +5,7 @@
 #include <asm/ldt.h>
 #include <asm/prctl.h>
 #include <cpuid.h>
+#include <errno.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -254,6 +255,13 @@ int native_init(void)
 	syscall(SYS_arch_prctl, ARCH_GET_FS, &native_fs_base);
 	find_avx();
 	return map_memory() || set_handlers() ? -1 : 0;
+}
+
+int native_is_mapped(uint64_t addr)
+{
+	unsigned char page;
+
+	return !mincore((void *)(uintptr_t)(addr - addr % PAGE), PAGE, &page) || errno != ENOMEM;
 }
 
 void native_run(const struct native_ops *run)

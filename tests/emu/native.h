@@ -65,6 +65,9 @@ extern uint8_t *native_code;
 extern uint64_t native_fs_base;
 #define NATIVE_GS_BASE 0x123456789000ULL
 
+/* Is there any memory of this process at the address? */
+int native_is_mapped(uint64_t addr);
+
 int native_init(void);
 void native_run(const struct native_ops *ops);
 
