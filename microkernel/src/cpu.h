@@ -57,7 +57,7 @@ struct cpu {
 
 	u64 asid_generation;
 	u32 next_asid, asids;
-	bool flush;	   /* the next VM entry must flush all ASIDs */
+	bool flush;	   /* the next VM entry must flush all ASIDs: see cpu_flush_vms */
 
 	struct tss tss;
 	u64 gdt[GDT_ENTRIES];
@@ -76,6 +76,13 @@ struct cpu {
 static inline struct cpu *cpu_this(void)
 {
 	return hw_this_cpu();
+}
+
+/* The next VM entry flushes all ASIDs; a new generation, so that no entry is as the last one. */
+static inline void cpu_flush_vms(struct cpu *cpu)
+{
+	cpu->flush = true;
+	cpu->asid_generation++;
 }
 
 /* What SVM and the rest of this CPU can (CPU_*); asids: how many address space IDs. */

@@ -42,7 +42,7 @@ static __attribute__((noinline)) void join(struct cpu *cpu, u64 now)
 		user_window_close(cpu);
 	else
 		hw_flush_tlb();
-	cpu->flush = true;
+	cpu_flush_vms(cpu);
 	__atomic_store_n(&cpu->epoch, now, __ATOMIC_RELEASE);
 }
 

@@ -8,6 +8,7 @@
 #include "cpu.h"
 
 #define VS_NO_CPU ~0U
+#define VS_WINDOW_UNKNOWN ~0U
 
 /* XSAVE's standard format, APM vol. 2, 11.4.4 and 11.5.2; a page with what is behind it. */
 struct xsave {
@@ -36,6 +37,7 @@ struct vs {
 	u64 step_flags;	 /* root: RFLAGS bits to put back after that */
 	u64 asid_generation;
 	u64 cr0_hidden;	/* CD and NW of CR0, which the CPU isn't told */
+	u32 window;	/* MK_WINDOW_* that the block has, or VS_WINDOW_UNKNOWN */
 	u32 clean;	/* the backend's: what the CPU may keep cached */
 };
 

@@ -86,6 +86,7 @@ void backend_vs_init(struct vs *vs)
 		intercept_root(v);
 	else
 		intercept_guest(v);
+	vs->window = VS_WINDOW_UNKNOWN;
 	v->np_enable = NP_ENABLE;
 	v->nested_cr3 = vs->space->npt.root.v;
 }
@@ -99,9 +100,8 @@ void backend_cpu_init(struct cpu *cpu)
 {
 	hw_wrmsr(MSR_VM_HSAVE_PA, cpu->host_save.v);
 	svm_save(cpu->host_vmcb.v);
-	cpu->asid_generation++;
 	cpu->next_asid = FIRST_GUEST_ASID;
-	cpu->flush = true;
+	cpu_flush_vms(cpu);
 	cpu->fpu = cpu->root_vs;
 	hw_fxsave(cpu->root_vs->fpu); /* tells MXCSR_MASK; what 0 means: APM vol. 2, 11.4.4 */
 	cpu->mxcsr_mask = cpu->root_vs->fpu->mxcsr_mask ? cpu->root_vs->fpu->mxcsr_mask : 0xFFBF;
@@ -136,26 +136,23 @@ void backend_set_root(struct vs *vs, const struct mk_launch *l)
 	s->inject = (struct mk_event){ .type = MK_EVENT_NONE };
 }
 
-static bool asid_is_current(const struct cpu *cpu, const struct vs *vs)
-{
-	return is_root(vs) || (vs->cpu == cpu->id && vs->asid_generation == cpu->asid_generation);
-}
-
-static void asid_assign(struct cpu *cpu, struct vs *vs)
+/* The VS comes from another CPU, or this one has forgotten its translations. */
+static __attribute__((noinline)) void asid_assign(struct cpu *cpu, struct vs *vs)
 {
 	struct vmcb *v = vmcb_of(vs);
-	bool used_up = !asid_is_current(cpu, vs) && cpu->next_asid >= cpu->asids;
 
-	v->tlb_control = TLB_KEEP;
-	if (cpu->flush || used_up) {
+	if (vs->cpu != cpu->id)
+		vs->clean = 0;
+	if (cpu->flush || (!is_root(vs) && cpu->next_asid >= cpu->asids)) {
 		cpu->flush = false;
 		cpu->asid_generation++;
 		cpu->next_asid = FIRST_GUEST_ASID;
 		v->tlb_control = TLB_FLUSH_ALL;
 	}
-	if (asid_is_current(cpu, vs))
-		return;
+	vs->cpu = cpu->id;
 	vs->asid_generation = cpu->asid_generation;
+	if (is_root(vs))
+		return;
 	v->asid = cpu->next_asid++;
 	vs->clean &= ~CLEAN_ASID;
 }
@@ -255,23 +252,27 @@ static void debug_regs_take(struct cpu *cpu, struct vs *vs)
 /*
  * QEMU's #VMEXIT clears its V_IRQ request non-atomically and so can lose an interrupt that
  * another thread requests just then: a write of CR8 looks for pending ones anew. And its
- * VMEXIT_INVALID stores the host's registers in the VMCB, which are nobody's business.
+ * VMEXIT_INVALID stores the host's registers in the VMCB, which are nobody's business, and
+ * root's V_INTR.
  */
-static void tcg_after_exit(struct vmcb *v)
+static void tcg_after_exit(struct vs *vs)
 {
+	struct vmcb *v = vmcb_of(vs);
+
 	hw_rewrite_cr8();
-	if ((u32)v->exit_code == 0xFFFFFFFFU)
-		memset(&v->es, 0, offsetof(struct vmcb, reserved698) - offsetof(struct vmcb, es));
+	if ((u32)v->exit_code != 0xFFFFFFFFU)
+		return;
+	memset(&v->es, 0, offsetof(struct vmcb, reserved698) - offsetof(struct vmcb, es));
+	vs->window = VS_WINDOW_UNKNOWN;
 }
 
 static void enter(struct cpu *cpu, struct vs *vs)
 {
 	struct vmcb *v = vmcb_of(vs);
 
-	if (vs->cpu != cpu->id)
-		vs->clean = 0;
-	asid_assign(cpu, vs);
-	vs->cpu = cpu->id;
+	v->tlb_control = TLB_KEEP;
+	if (vs->cpu != cpu->id || vs->asid_generation != cpu->asid_generation)
+		asid_assign(cpu, vs);
 	v->clean = vs->clean;
 	/* Told to all before the entry, and before epoch_join looks: see epoch_passed_by. */
 	if (is_root(vs))
@@ -282,7 +283,7 @@ static void enter(struct cpu *cpu, struct vs *vs)
 	if (is_root(vs))
 		__atomic_store_n(&cpu->in_root, 0, __ATOMIC_SEQ_CST);
 	if (cpu->features & CPU_TCG)
-		tcg_after_exit(v);
+		tcg_after_exit(vs);
 	vs->clean = CLEAN_ALL;
 	epoch_join(cpu);
 }
@@ -302,6 +303,17 @@ static bool served(struct cpu *cpu, struct vs *vs)
 	return false;
 }
 
+/* All MSRs, by a map that has all bits set anyway, or those that the VMCB doesn't switch. */
+static void commit_maps(struct vs *vs, u32 window)
+{
+	u64 map = hw_image_spa(window & MK_WINDOW_MSR ? guest_iopm : guest_msrpm);
+
+	if (is_root(vs) || vmcb_of(vs)->msrpm_spa == map)
+		return;
+	vmcb_of(vs)->msrpm_spa = map;
+	vs->clean &= ~CLEAN_MAPS;
+}
+
 /* What the VMCB doesn't hold goes into the CPU at once. */
 static void commit_cpu(struct cpu *cpu, struct vs *vs, u32 dirty)
 {
@@ -317,26 +329,20 @@ static void commit_cpu(struct cpu *cpu, struct vs *vs, u32 dirty)
 		debug_regs_take(cpu, vs);
 }
 
-/* All MSRs, by a map that has all bits set anyway, or those that the VMCB doesn't switch. */
-static void commit_msrpm(struct vs *vs, struct vmcb *v)
-{
-	u64 map = hw_image_spa(vs->state->window & MK_WINDOW_MSR ? guest_iopm : guest_msrpm);
-
-	if (is_root(vs) || v->msrpm_spa == map)
-		return;
-	v->msrpm_spa = map;
-	vs->clean &= ~CLEAN_MAPS;
-}
-
 s64 backend_run(struct cpu *cpu, struct vs *vs)
 {
-	u32 dirty = __atomic_exchange_n(&vs->state->dirty, 0, __ATOMIC_RELAXED);
+	u32 dirty = __atomic_load_n(&vs->state->dirty, __ATOMIC_RELAXED);
+	u32 window = vs->state->window;
 
 	if (cpu->fpu != vs)
 		switch_to(cpu, vs);
-	svm_commit(vs, dirty);
-	commit_msrpm(vs, vmcb_of(vs));
-	commit_cpu(cpu, vs, dirty);
+	/* An open window is made anew each time: the CPU changes what asks for it. */
+	if (dirty | window | vs->window) {
+		svm_commit_changed(vs, dirty, window);
+		commit_maps(vs, window);
+		commit_cpu(cpu, vs, dirty);
+	}
+	svm_commit(vs);
 	do
 		enter(cpu, vs);
 	while (served(cpu, vs));

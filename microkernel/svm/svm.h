@@ -24,7 +24,8 @@ static inline bool is_root(const struct vs *vs)
 }
 
 /* svm_state.c: between state page and VMCB. */
-void svm_commit(struct vs *vs, u32 dirty);
+void svm_commit_changed(struct vs *vs, u32 dirty, u32 window);
+void svm_commit(struct vs *vs);
 void svm_collect(struct vs *vs);
 u16 svm_attrib(u16 vmcb_attrib);
 struct vmcb_seg svm_seg(struct mk_seg seg);

@@ -6,6 +6,10 @@
 
 #include "svm.h"
 
+/* CS in a VMCB, APM vol. 2, 15.5.1 */
+#define ATTRIB_L (MK_ATTR_L >> 4)
+#define ATTRIB_DB (MK_ATTR_DB >> 4)
+
 /* EXITINFO1 of IOIO, APM vol. 2, 15.10.2 */
 #define IOIO_IN BIT(0)
 #define IOIO_STRING BIT(2)
@@ -113,13 +117,12 @@ void svm_decode(const struct cpu *cpu, const struct vs *vs, struct mk_exit *exit
 {
 	const struct vmcb *v = vmcb_of(vs);
 
-	memset(&exit->io, 0, offsetof(struct mk_exit, interrupted) - offsetof(struct mk_exit, io));
 	exit->reason = reason(v->exit_code);
 	exit->len = 0;
-	exit->cpl = v->ss.attrib >> 5 & 3;
-	exit->long_mode = v->efer & EFER_LMA && v->cs.attrib & (MK_ATTR_L >> 4);
-	exit->write = v->exit_code == SVM_EXIT_MSR && (v->exit_info1 & 1);
-	exit->big = !!(v->cs.attrib & (MK_ATTR_DB >> 4));
+	exit->next_rip = 0;
+	exit->cpl = v->cpl;
+	exit->long_mode = v->efer / EFER_LMA & v->cs.attrib / ATTRIB_L & 1;
+	exit->big = v->cs.attrib / ATTRIB_DB & 1;
 	exit->window = cpu->window == vs->space;
 	exit->interrupted = (struct mk_event){ .type = MK_EVENT_NONE };
 	if (v->exit_int_info & EVENT_VALID)
@@ -136,4 +139,6 @@ void svm_decode(const struct cpu *cpu, const struct vs *vs, struct mk_exit *exit
 		decode_mem(v, exit);
 	else if (exit->reason == MK_EXIT_EXCEPTION)
 		decode_exception(v, exit);
+	else if (exit->reason == MK_EXIT_MSR)
+		exit->write = v->exit_info1 & 1;
 }

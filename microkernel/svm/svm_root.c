@@ -33,7 +33,7 @@ static void step_end(struct cpu *cpu, struct vs *vs)
 	v->dr6 &= ~BIT(14); /* BS: the step was ours */
 	v->exceptions &= ~BIT(DB_VECTOR);
 	v->nested_cr3 = vs->space->npt.root.v;
-	cpu->flush = true;
+	cpu_flush_vms(cpu);
 	space_scratch_put();
 }
 
@@ -55,7 +55,7 @@ static bool hidden_write(struct cpu *cpu, struct vs *vs, gpa_t gpa)
 	s64 rc;
 
 	if (vs->stepping && space_scratch_add(gpa)) {
-		cpu->flush = true;
+		cpu_flush_vms(cpu);
 		return true;
 	}
 	if (vs->stepping) {
@@ -67,7 +67,7 @@ static bool hidden_write(struct cpu *cpu, struct vs *vs, gpa_t gpa)
 		return true; /* another CPU steps: fault again until it is done */
 	log_write_attempt(vmcb_of(vs));
 	step_begin(vs, tables);
-	cpu->flush = true;
+	cpu_flush_vms(cpu);
 	return true;
 }
 

@@ -132,15 +132,15 @@ static u64 event_inj(struct mk_event e)
 
 /*
  * The interrupt window is the exit for a virtual interrupt that is never delivered: any
- * vector, whatever the task priority. Nothing is taken over from the last exit, as QEMU's
- * VMEXIT_INVALID stores root's V_INTR there.
+ * vector, whatever the task priority.
  */
-static void commit_v_intr(struct vs *vs, struct vmcb *v, const struct mk_state *s)
+static void commit_v_intr(struct vs *vs, struct vmcb *v, u64 cr8, u32 window)
 {
-	u32 window = is_root(vs) ? 0 : s->window;
 	u32 want = (window & MK_WINDOW_INTR ? I1_VINTR : 0) | (window & MK_WINDOW_IRET ? I1_IRET : 0);
 
-	v->v_intr = is_root(vs) ? 0 : V_INTR_MASKING | (s->cr8 & V_TPR_MASK);
+	if (is_root(vs))
+		return;
+	v->v_intr = V_INTR_MASKING | (cr8 & V_TPR_MASK);
 	if (window & MK_WINDOW_INTR)
 		v->v_intr |= V_IRQ | V_IGN_TPR;
 	if (!want && !(v->intercept1 & (I1_VINTR | I1_IRET)))
@@ -149,20 +149,28 @@ static void commit_v_intr(struct vs *vs, struct vmcb *v, const struct mk_state *
 	vs->clean &= ~(CLEAN_I | CLEAN_TPR);
 }
 
-void svm_commit(struct vs *vs, u32 dirty)
+/* The groups that ring 3 has changed, and the windows that it asks for. */
+__attribute__((noinline)) void svm_commit_changed(struct vs *vs, u32 dirty, u32 window)
 {
 	struct mk_state *s = vs->state;
 	struct vmcb *v = vmcb_of(vs);
 
-	if (dirty) {
-		commit_groups(vs, v, s, dirty);
-		vs->clean &= ~clean_of(dirty);
-	}
+	s->dirty = 0;
+	commit_groups(vs, v, s, dirty);
+	vs->clean &= ~clean_of(dirty);
+	commit_v_intr(vs, v, s->cr8, window);
+	vs->window = window;
+}
+
+void svm_commit(struct vs *vs)
+{
+	struct mk_state *s = vs->state;
+	struct vmcb *v = vmcb_of(vs);
+
 	v->rax = s->gpr[MK_RAX];
 	v->rsp = s->gpr[MK_RSP];
 	v->rip = s->rip;
 	v->rflags = s->rflags;
-	commit_v_intr(vs, v, s);
 	v->int_state = s->shadow & INT_STATE_SHADOW;
 	v->event_inj = 0;
 	if (s->inject.type == MK_EVENT_NONE)
