@@ -118,7 +118,7 @@ enum mk_start {
 
 /* Groups of the state page: which MicroV changed (dirty), which hold the VS's state (valid). */
 #define MK_G_GPR (1U << 0)  /* gpr, rip, rflags: always valid, need no dirty bit */
-#define MK_G_CR (1U << 1)   /* cr0 cr2 cr3 cr4 cr8 efer: valid after every exit */
+#define MK_G_CR (1U << 1)   /* cr0 cr2 cr3 cr4 cr8 efer: valid after every exit of a guest */
 #define MK_G_SEG (1U << 2)  /* seg[] */
 #define MK_G_TABLE (1U << 3) /* gdtr idtr */
 #define MK_G_DR (1U << 4)   /* dr0-3 dr6 dr7 */

@@ -17,14 +17,21 @@ entry_syscall:
 	mov	%gs:CPU_KSTACK_TOP, %rsp
 	push	%rcx
 	push	%r11
-	mov	%r8, %r9
+	test	%rax, %rax	/* MK_SYS_VS_RUN: vs_run(cpu, vsid) */
+	jnz	1f
+	mov	%rdi, %rsi
+	mov	%gs:0, %rdi
+	call	vs_run
+	xor	%edx, %edx
+	jmp	2f
+1:	mov	%r8, %r9
 	mov	%r10, %r8
 	mov	%rdx, %rcx
 	mov	%rsi, %rdx
 	mov	%rdi, %rsi
 	mov	%rax, %rdi
 	call	syscall_dispatch
-	pop	%r11
+2:	pop	%r11
 	pop	%rcx
 	mov	%gs:CPU_USER_RSP, %rsp
 	xor	%esi, %esi
@@ -49,14 +56,9 @@ entry_user:
 	xor	%ecx, %ecx
 	xor	%edx, %edx
 	xor	%ebp, %ebp
-	xor	%r8d, %r8d
-	xor	%r9d, %r9d
-	xor	%r10d, %r10d
-	xor	%r11d, %r11d
-	xor	%r12d, %r12d
-	xor	%r13d, %r13d
-	xor	%r14d, %r14d
-	xor	%r15d, %r15d
+	.irp	n, 8, 9, 10, 11, 12, 13, 14, 15
+	xor	%r\n\()d, %r\n\()d
+	.endr
 	iretq
 
 /* One stub per vector: an error code, the vector, then everything else (struct frame). */
@@ -80,14 +82,9 @@ entry_stubs:
 	.endr
 
 entry_exception:
-	push	%r15
-	push	%r14
-	push	%r13
-	push	%r12
-	push	%r11
-	push	%r10
-	push	%r9
-	push	%r8
+	.irp	n, 15, 14, 13, 12, 11, 10, 9, 8
+	push	%r\n
+	.endr
 	push	%rbp
 	push	%rdi
 	push	%rsi
@@ -105,14 +102,9 @@ entry_exception:
 	pop	%rsi
 	pop	%rdi
 	pop	%rbp
-	pop	%r8
-	pop	%r9
-	pop	%r10
-	pop	%r11
-	pop	%r12
-	pop	%r13
-	pop	%r14
-	pop	%r15
+	.irp	n, 8, 9, 10, 11, 12, 13, 14, 15
+	pop	%r\n
+	.endr
 	add	$16, %rsp
 	iretq
 

@@ -49,6 +49,8 @@ static __attribute__((noinline)) s64 dispatch(struct cpu *cpu, u64 nr, u64 a0, u
 					      u64 a3, u64 a4)
 {
 	switch (nr) {
+	case MK_SYS_VS_RUN:
+		return vs_run(cpu, a0);
 	case MK_SYS_VS_CREATE:
 		return vs_create(a0, a1);
 	case MK_SYS_VS_DESTROY:
@@ -96,8 +98,6 @@ struct result syscall_dispatch(u64 nr, u64 a0, u64 a1, u64 a2, u64 a3, u64 a4)
 {
 	struct cpu *cpu = cpu_this();
 
-	if (nr == MK_SYS_VS_RUN)
-		return (struct result){ vs_run(cpu, a0), 0 };
 	if (nr == MK_SYS_LOG_READ)
 		return sys_log_read(cpu, a0, a1, a2);
 	return (struct result){ dispatch(cpu, nr, a0, a1, a2, a3, a4), 0 };

@@ -163,7 +163,8 @@ static void fpu_save(const struct cpu *cpu, struct vs *vs)
 		hw_fxsave(vs->fpu);
 		return;
 	}
-	vs->xcr0 = hw_xgetbv();
+	if (is_root(vs)) /* a guest's XSETBV is intercepted */
+		vs->xcr0 = hw_xgetbv();
 	if (vs->xcr0 != cpu->xcr0_all)
 		hw_xsetbv(cpu->xcr0_all);
 	hw_xsave(vs->fpu, cpu->xcr0_all);

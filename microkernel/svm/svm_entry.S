@@ -29,14 +29,9 @@ svm_enter:
 	mov	MK_RDX*8(%rsi), %rdx
 	mov	MK_RBP*8(%rsi), %rbp
 	mov	MK_RDI*8(%rsi), %rdi
-	mov	MK_R8*8(%rsi), %r8
-	mov	MK_R9*8(%rsi), %r9
-	mov	MK_R10*8(%rsi), %r10
-	mov	MK_R11*8(%rsi), %r11
-	mov	MK_R12*8(%rsi), %r12
-	mov	MK_R13*8(%rsi), %r13
-	mov	MK_R14*8(%rsi), %r14
-	mov	MK_R15*8(%rsi), %r15
+	.irp	n, 8, 9, 10, 11, 12, 13, 14, 15
+	mov	\n*8(%rsi), %r\n
+	.endr
 	sti
 	mov	MK_RSI*8(%rsi), %rsi
 	vmrun	%rax
@@ -49,14 +44,9 @@ svm_enter:
 	mov	%rbp, MK_RBP*8(%rax)
 	mov	%rsi, MK_RSI*8(%rax)
 	mov	%rdi, MK_RDI*8(%rax)
-	mov	%r8, MK_R8*8(%rax)
-	mov	%r9, MK_R9*8(%rax)
-	mov	%r10, MK_R10*8(%rax)
-	mov	%r11, MK_R11*8(%rax)
-	mov	%r12, MK_R12*8(%rax)
-	mov	%r13, MK_R13*8(%rax)
-	mov	%r14, MK_R14*8(%rax)
-	mov	%r15, MK_R15*8(%rax)
+	.irp	n, 8, 9, 10, 11, 12, 13, 14, 15
+	mov	%r\n, \n*8(%rax)
+	.endr
 	pop	%rax
 	vmload	%rax
 	pop	%rax
@@ -71,10 +61,9 @@ svm_enter:
 	xor	%edx, %edx
 	xor	%esi, %esi
 	xor	%edi, %edi
-	xor	%r8d, %r8d
-	xor	%r9d, %r9d
-	xor	%r10d, %r10d
-	xor	%r11d, %r11d
+	.irp	n, 8, 9, 10, 11
+	xor	%r\n\()d, %r\n\()d
+	.endr
 	ret
 
 /* void svm_save(u64 vmcb_spa): FS GS TR LDTR and the system-call MSRs into a VMCB. */

@@ -179,6 +179,19 @@ void svm_commit(struct vs *vs)
 	s->inject = (struct mk_event){ .type = MK_EVENT_NONE };
 }
 
+static void collect_cr(struct vs *vs)
+{
+	struct mk_state *s = vs->state;
+	const struct vmcb *v = vmcb_of(vs);
+
+	s->cr0 = v->cr0 | vs->cr0_hidden;
+	s->cr2 = v->cr2;
+	s->cr3 = v->cr3;
+	s->cr4 = v->cr4;
+	s->cr8 = v->v_intr & V_TPR_MASK;
+	s->efer = v->efer & ~EFER_SVME;
+}
+
 /* What every exit shows; ring 3 asks for the rest when it needs it. */
 void svm_collect(struct vs *vs)
 {
@@ -189,13 +202,11 @@ void svm_collect(struct vs *vs)
 	s->gpr[MK_RSP] = v->rsp;
 	s->rip = v->rip;
 	s->rflags = v->rflags;
-	s->cr0 = v->cr0 | vs->cr0_hidden;
-	s->cr2 = v->cr2;
-	s->cr3 = v->cr3;
-	s->cr4 = v->cr4;
-	s->cr8 = v->v_intr & V_TPR_MASK;
-	s->efer = v->efer & ~EFER_SVME;
 	s->shadow = v->int_state & INT_STATE_SHADOW;
+	s->valid = MK_G_GPR | MK_G_TSC;
+	if (is_root(vs))
+		return;
+	collect_cr(vs);
 	s->valid = MK_G_GPR | MK_G_CR | MK_G_TSC;
 }
 
@@ -205,6 +216,8 @@ void backend_fetch(struct vs *vs, u32 groups)
 	struct mk_state *s = vs->state;
 	const struct cpu *cpu = cpu_this();
 
+	if (groups & MK_G_CR)
+		collect_cr(vs);
 	if (groups & MK_G_SEG) {
 		SEGS(FETCH_SEG)
 	}
@@ -222,6 +235,6 @@ void backend_fetch(struct vs *vs, u32 groups)
 		MSRS(FETCH_MSR)
 		s->tsc_aux = vs->tsc_aux;
 	}
-	if (groups & MK_G_XCR) /* where XSETBV isn't intercepted, the guest may have changed it */
+	if (groups & MK_G_XCR) /* where XSETBV is not intercepted, the VS may have changed it */
 		s->xcr0 = cpu->fpu == vs && cpu->xcr0_all ? hw_xgetbv() : vs->xcr0;
 }
