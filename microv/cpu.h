@@ -32,7 +32,7 @@ struct cpu {
 	uint16_t window; /* VMID that the window shows, or 0 */
 	uint32_t window_maps; /* vm_maps() of that VM when it was opened */
 	struct cpu_time time;
-};
+} __attribute__((aligned(128))); /* no line of the cache is two CPUs' */
 
 extern struct cpu cpus[MV_MAX_PPS];
 

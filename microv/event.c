@@ -79,10 +79,22 @@ static uint8_t windows(const struct run *r)
 	return window;
 }
 
+/* Mostly there is nothing to deliver and nothing to wait for. */
+static int nothing(const struct run *r)
+{
+	const struct vs_data *data = state_data(r->vs.st);
+
+	return !(r->window | r->vs.st->inject.type | data->intr | data->nmi_pending |
+		 data->nmi_masked | (data->run_flags & MV_RUN_FLAG_MSR_ALL));
+}
+
 void event_enter(struct run *r)
 {
 	struct mk_state *st = r->vs.st;
 
+	st->window = 0;
+	if (nothing(r))
+		return;
 	choose(st);
 	if (r->window && can_interrupt(st) && !event_waits(st))
 		run_leave(r, mv_exit_reason_t_window);

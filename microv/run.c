@@ -11,13 +11,10 @@
 #define DR6_BS (1ULL << 14)
 #define FAILED_ENTRY 0xFFFFFFFFULL /* as if the CPU had refused it */
 
-/* What mv_run_t tells, copied. */
-struct input {
-	uint64_t flags;
-	uint64_t in_bytes;
-	struct mv_rdl_entry_t reg[MV_RUN_MAX_REGS]; /* not with MV_RUN_FLAG_NO_LISTS */
+/* The lists of mv_run_t, copied. */
+struct lists {
+	struct mv_rdl_entry_t reg[MV_RUN_MAX_REGS];
 	struct mv_rdl_entry_t msr[MV_RUN_MAX_MSRS];
-	uint8_t in[MV_EXIT_IO_MAX_BYTES]; /* in_bytes of them */
 };
 
 void run_leave(struct run *r, enum mv_exit_reason_t reason)
@@ -154,46 +151,44 @@ static int entries(struct run *r, const struct reg_ops *ops, const struct mv_rdl
 	return 0;
 }
 
-/* Copies mv_run_t, as far as it is to be used, and checks it. */
-static mv_status_t read_input(struct run *r, struct input *input)
+/* All of both is checked before any of it is done. */
+static __attribute__((noinline)) int write_lists(struct run *r)
 {
 	const struct mv_run_t *page = mk_shared();
+	struct lists lists;
 
-	input->flags = __atomic_load_n(&page->flags, __ATOMIC_RELAXED);
-	input->in_bytes = __atomic_load_n(&page->in_bytes, __ATOMIC_RELAXED);
-	if (input->flags & ~MV_RUN_FLAGS_ALL || !input_fits(r, input->in_bytes, input->flags))
-		return MV_STATUS_FAILURE_UNKNOWN;
-	copy_once(input->in, page->in, input->in_bytes);
-	if (input->flags & MV_RUN_FLAG_NO_LISTS)
-		return MV_STATUS_SUCCESS;
-	copy_once(input->reg, page->reg, sizeof(input->reg));
-	copy_once(input->msr, page->msr, sizeof(input->msr));
-	if (entries(r, &reg_ops, input->reg, MV_RUN_MAX_REGS, 0) ||
-	    entries(r, &msr_ops, input->msr, MV_RUN_MAX_MSRS, 0))
-		return MV_STATUS_FAILURE_UNKNOWN;
-	return MV_STATUS_SUCCESS;
+	copy_once(lists.reg, page->reg, sizeof(lists.reg));
+	copy_once(lists.msr, page->msr, sizeof(lists.msr));
+	if (entries(r, &reg_ops, lists.reg, MV_RUN_MAX_REGS, 0) ||
+	    entries(r, &msr_ops, lists.msr, MV_RUN_MAX_MSRS, 0))
+		return -1;
+	entries(r, &reg_ops, lists.reg, MV_RUN_MAX_REGS, 1);
+	entries(r, &msr_ops, lists.msr, MV_RUN_MAX_MSRS, 1);
+	return 0;
 }
 
-/* All of mv_run_t is checked before any of it is done. */
+/* Copies mv_run_t, as far as it is to be used, and checks it before any of it is done. */
 static mv_status_t begin(struct run *r)
 {
-	struct input input;
-	mv_status_t status = read_input(r, &input);
+	const struct mv_run_t *page = mk_shared();
+	uint64_t flags = __atomic_load_n(&page->flags, __ATOMIC_RELAXED);
+	uint64_t in_bytes = __atomic_load_n(&page->in_bytes, __ATOMIC_RELAXED);
+	uint8_t in[MV_EXIT_IO_MAX_BYTES];
 
-	if (status != MV_STATUS_SUCCESS)
-		return status;
-	if (!(input.flags & MV_RUN_FLAG_NO_LISTS)) {
-		entries(r, &reg_ops, input.reg, MV_RUN_MAX_REGS, 1);
-		entries(r, &msr_ops, input.msr, MV_RUN_MAX_MSRS, 1);
-	}
+	if (flags & ~MV_RUN_FLAGS_ALL || !input_fits(r, in_bytes, flags))
+		return MV_STATUS_FAILURE_UNKNOWN;
+	if (in_bytes)
+		copy_once(in, page->in, in_bytes);
+	if (!(flags & MV_RUN_FLAG_NO_LISTS) && write_lists(r))
+		return MV_STATUS_FAILURE_UNKNOWN;
 
-	state_data(r->vs.st)->run_flags = input.flags;
-	walk_answer(&r->vs, input.flags);
-	r->window = !!(input.flags & MV_RUN_FLAG_WINDOW);
-	io_complete(r, input.in);
-	mmio_complete(r, input.in, input.in_bytes);
-	msr_complete(r, input.in);
-	if (input.flags & MV_RUN_FLAG_COMPLETE_ONLY && !r->done)
+	state_data(r->vs.st)->run_flags = flags;
+	walk_answer(&r->vs, flags);
+	r->window = !!(flags & MV_RUN_FLAG_WINDOW);
+	io_complete(r, in);
+	mmio_complete(r, in, in_bytes);
+	msr_complete(r, in);
+	if (flags & MV_RUN_FLAG_COMPLETE_ONLY && !r->done)
 		run_leave(r, mv_exit_reason_t_interrupt);
 	return MV_STATUS_SUCCESS;
 }
@@ -201,21 +196,23 @@ static mv_status_t begin(struct run *r)
 static void enter(struct run *r)
 {
 	struct vs_stats *stats = &state_data(r->vs.st)->stats;
-	uint64_t since;
+	uint64_t since, left;
 	int64_t err;
 
 	event_enter(r);
 	if (r->done)
 		return;
-	tsc_enter(&r->vs);
+	since = rdtsc();
+	tsc_enter(&r->vs, since);
 	if (kvmclock_enter(&r->vs)) {
 		run_ask(r, 0);
 		return;
 	}
 	stats->delivered[r->vs.st->inject.type]++;
-	since = rdtsc();
 	err = mk_vs_run(r->vs.id);
-	stats->guest_ticks += rdtsc() - since;
+	left = rdtsc();
+	stats->guest_ticks += left - since;
+	tsc_leave(&r->vs, left);
 
 	if (err || !r->vs.st->exit.window)
 		cpus[r->c->cpu].window = 0; /* closed on the way */
@@ -268,7 +265,6 @@ mv_status_t hc_vs_run(struct call *c)
 		while (!r.done)
 			enter(&r);
 		status = r.status;
-		tsc_leave(&r.vs);
 		write_state(&r);
 		state_data(r.vs.st)->stats.run_ticks += rdtsc() - since;
 	}

@@ -46,7 +46,7 @@ static uint64_t step_bit(unsigned int id)
 int tsc_in_step(const struct vm *vm)
 {
 	for (unsigned int i = 0; i < MV_MAX_VPS_PER_VM; i++)
-		if (__atomic_load_n(&vm->vs[i], __ATOMIC_RELAXED) != VS_NONE &&
+		if (__atomic_load_n(&vs_owner[id_make(vm - vms, i)], __ATOMIC_RELAXED) != VS_NONE &&
 		    !(vm->tsc.in_step[i / 64] >> i % 64 & 1))
 			return 0;
 	return 1;
@@ -119,7 +119,7 @@ void tsc_write(struct vs *vs, uint64_t value)
 
 uint64_t tsc_read(struct vs *vs)
 {
-	tsc_enter(vs);
+	tsc_enter(vs, rdtsc());
 	state_fetch(vs->id, vs->st, MK_G_TSC);
 	return rdtsc() + vs->st->tsc_offset;
 }
@@ -138,10 +138,10 @@ void tsc_guest_move(struct vs *vs, uint64_t by)
 	__atomic_fetch_add(&vm->clock.changes, 1, __ATOMIC_RELAXED);
 }
 
-void tsc_enter(struct vs *vs)
+void tsc_catch_up(struct vs *vs, uint64_t now)
 {
 	struct vs_time *t = time_of(vs);
-	uint64_t now = rdtsc(), ahead = 0;
+	uint64_t ahead = 0;
 
 	if (now < t->left) {
 		/* This CPU's TSC is behind that of the one it ran on. */
@@ -158,11 +158,6 @@ void tsc_enter(struct vs *vs)
 	vs->st->dirty |= MK_G_TSC;
 	t->left = 0;
 	t->shown = 0;
-}
-
-void tsc_leave(struct vs *vs)
-{
-	time_of(vs)->left = rdtsc();
 }
 
 mv_status_t hc_vs_tsc_get_khz(struct call *c)
@@ -192,7 +187,7 @@ static mv_status_t khz_set(struct vs *vs, uint64_t khz)
 		return MV_STATUS_FAILURE_UNKNOWN;
 	if (!khz || khz > UINT32_MAX || khz < cpu_khz * (MILLION - TOLERANCE_PPM) / MILLION)
 		return MV_STATUS_INVALID_INPUT_REG2;
-	tsc_enter(vs);
+	tsc_enter(vs, rdtsc());
 	state_fetch(vs->id, vs->st, MK_G_TSC);
 	time_of(vs)->khz = (uint32_t)khz;
 	time_of(vs)->catch_up = khz > cpu_khz * (MILLION + TOLERANCE_PPM) / MILLION;

@@ -20,9 +20,22 @@ void tsc_write(struct vs *vs, uint64_t value);
 /* The guest writes its TSC or TSC_ADJUST: both move together. */
 void tsc_guest_move(struct vs *vs, uint64_t by);
 
-/* Before each entry, and when root gets the VS back: time never goes backwards. */
-void tsc_enter(struct vs *vs);
-void tsc_leave(struct vs *vs);
+/* What tsc_enter() does when there is something to be done. */
+void tsc_catch_up(struct vs *vs, uint64_t now);
+
+/* Before each entry, and after each exit, at a TSC of this CPU: time never goes backwards. */
+static inline void tsc_enter(struct vs *vs, uint64_t now)
+{
+	const struct vs_time *t = &state_data(vs->st)->time;
+
+	if (now < t->left || t->catch_up)
+		tsc_catch_up(vs, now);
+}
+
+static inline void tsc_leave(struct vs *vs, uint64_t now)
+{
+	state_data(vs->st)->time.left = now;
+}
 
 /* Do the TSCs of all VSs show the same? The VM is locked. */
 int tsc_in_step(const struct vm *vm);

@@ -51,7 +51,6 @@ struct vm {
 	struct lock lock;
 	uint8_t state; /* enum vm_state */
 	uint64_t vps[MV_MAX_VPS_PER_VM / 64];
-	uint16_t vs[MV_MAX_VPS_PER_VM]; /* VS_*, by the index of the VP */
 	uint32_t maps; /* how often something was mapped */
 	struct vm_pending pending;
 	struct vm_clock clock;

@@ -32,6 +32,9 @@ static inline unsigned int id_make(unsigned int vmid, unsigned int index)
 	return MV_MAX_PPS + vmid * MV_MAX_VPS_PER_VM + index;
 }
 
+/* Who has a VS (VS_*), by its ID. (vs.c) */
+extern uint16_t vs_owner[MK_VS_MAX];
+
 /* Is there this guest VP? */
 int vp_exists(unsigned int id);
 

@@ -63,7 +63,7 @@ mv_status_t hc_vp_destroy_vp(struct call *c)
 	lock_take(&vm->lock, c->cpu);
 	if (vp_exists(id)) {
 		status = MV_STATUS_FAILURE_UNKNOWN;
-		if (__atomic_load_n(&vm->vs[index], __ATOMIC_ACQUIRE) == VS_NONE) {
+		if (__atomic_load_n(&vs_owner[id], __ATOMIC_ACQUIRE) == VS_NONE) {
 			__atomic_fetch_and(vp_word(vm, index), ~(1ULL << index % 64),
 					   __ATOMIC_RELAXED);
 			status = MV_STATUS_SUCCESS;

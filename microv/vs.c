@@ -4,10 +4,7 @@
 #include "tsc.h"
 #include "vm_table.h"
 
-static uint16_t *vs_slot(unsigned int id)
-{
-	return &vms[id_vmid(id)].vs[id_index(id)];
-}
+uint16_t vs_owner[MK_VS_MAX];
 
 static int slot_set(uint16_t *slot, uint16_t from, uint16_t to)
 {
@@ -21,7 +18,7 @@ int id_lookup_vs(const struct call *c, unsigned int *id)
 		*id = c->cpu;
 	if (*id < MV_MAX_PPS)
 		return cpus[*id].online ? 0 : -1;
-	if (!id_is_guest(*id) || __atomic_load_n(vs_slot(*id), __ATOMIC_RELAXED) == VS_NONE)
+	if (!id_is_guest(*id) || __atomic_load_n(&vs_owner[*id], __ATOMIC_RELAXED) == VS_NONE)
 		return -1;
 	return id_vmid(*id);
 }
@@ -52,7 +49,7 @@ static mv_status_t take(struct call *c, struct vs *vs, uint16_t mine)
 
 	if (!id_is_guest(id))
 		return MV_STATUS_INVALID_INPUT_REG1;
-	status = slot_take(vs_slot(id), VS_IDLE, mine);
+	status = slot_take(&vs_owner[id], VS_IDLE, mine);
 	if (status != MV_STATUS_SUCCESS)
 		return status;
 	*vs = (struct vs){ .id = id, .vmid = id_vmid(id), .cpu = c->cpu, .st = mk_state(id) };
@@ -73,12 +70,12 @@ mv_status_t vs_take_to_run(struct call *c, struct vs *vs)
 void vs_drop(struct call *c, struct vs *vs)
 {
 	cpus[c->cpu].busy = 0;
-	__atomic_store_n(vs_slot(vs->id), VS_IDLE, __ATOMIC_RELEASE);
+	__atomic_store_n(&vs_owner[vs->id], VS_IDLE, __ATOMIC_RELEASE);
 }
 
 int vs_has_state(unsigned int id)
 {
-	uint16_t now = __atomic_load_n(vs_slot(id), __ATOMIC_RELAXED);
+	uint16_t now = __atomic_load_n(&vs_owner[id], __ATOMIC_RELAXED);
 
 	return now != VS_NONE && now != VS_DYING;
 }
@@ -87,7 +84,7 @@ int vs_has_state(unsigned int id)
 static void abandon_destroyed(unsigned int cpu)
 {
 	for (unsigned int id = ID_GUEST_FIRST; id < MK_VS_MAX; id++)
-		if (slot_set(vs_slot(id), VS_CPU + cpu, VS_DYING))
+		if (slot_set(&vs_owner[id], VS_CPU + cpu, VS_DYING))
 			LOG("MicroV crashed in destroying VS", id);
 }
 
@@ -100,7 +97,7 @@ void vs_abandon(unsigned int cpu)
 	if (id) {
 		LOG("MicroV crashed in VS", id);
 		state_data(mk_state(id))->dead = 1;
-		__atomic_store_n(vs_slot(id), VS_IDLE, __ATOMIC_RELEASE);
+		__atomic_store_n(&vs_owner[id], VS_IDLE, __ATOMIC_RELEASE);
 	}
 	abandon_destroyed(cpu);
 }
@@ -120,7 +117,7 @@ static mv_status_t create(struct call *c, unsigned int id)
 
 	if (!vp_exists(id))
 		return MV_STATUS_INVALID_INPUT_REG1;
-	if (__atomic_load_n(vs_slot(id), __ATOMIC_RELAXED) != VS_NONE)
+	if (__atomic_load_n(&vs_owner[id], __ATOMIC_RELAXED) != VS_NONE)
 		return MV_STATUS_FAILURE_UNKNOWN;
 	err = mk_vs_create(id, id_vmid(id));
 	if (err == -MK_ENOMEM) {
@@ -131,7 +128,7 @@ static mv_status_t create(struct call *c, unsigned int id)
 		return MV_STATUS_FAILURE_UNKNOWN;
 	state_reset(mk_state(id), id_index(id) == 0);
 	tsc_start(&(struct vs){ .id = id, .vmid = id_vmid(id), .cpu = c->cpu, .st = mk_state(id) });
-	__atomic_store_n(vs_slot(id), VS_IDLE, __ATOMIC_RELEASE);
+	__atomic_store_n(&vs_owner[id], VS_IDLE, __ATOMIC_RELEASE);
 	c->reg[0] = id;
 	return MV_STATUS_SUCCESS;
 }
@@ -180,10 +177,10 @@ mv_status_t hc_vs_destroy_vs(struct call *c)
 		return MV_STATUS_INVALID_INPUT_REG1;
 	vm = &vms[id_vmid(id)];
 	/* Not under the lock: who has the VS may be about to take it. */
-	status = slot_take(vs_slot(id), VS_IDLE, mine);
+	status = slot_take(&vs_owner[id], VS_IDLE, mine);
 	lock_take(&vm->lock, c->cpu);
-	if (status == MV_STATUS_SUCCESS || slot_set(vs_slot(id), VS_DYING, mine))
-		status = destroy(id, vs_slot(id));
+	if (status == MV_STATUS_SUCCESS || slot_set(&vs_owner[id], VS_DYING, mine))
+		status = destroy(id, &vs_owner[id]);
 	lock_drop(&vm->lock);
 	return status;
 }

@@ -455,6 +455,7 @@ int fake_reset(void **state)
 		if (vss[id].page)
 			vs_free(id);
 	memset(vms, 0, sizeof(vms));
+	memset(vs_owner, 0, sizeof(vs_owner));
 	memset(cpus, 0, sizeof(cpus));
 	memset(fake_ram, 0, sizeof(fake_ram));
 	memset(fake_shared, 0, sizeof(fake_shared));

@@ -280,7 +280,7 @@ static void faster_than_the_cpu(void **state)
 	assert_int_equal(HC(0, VS, TSC_SET_KHZ, vsid, 2 * KHZ, 0), MV_STATUS_SUCCESS);
 	state_data(vs.st)->time.base -= SECOND; /* a second ago */
 	state_data(vs.st)->time.base_guest -= SECOND;
-	tsc_enter(&vs);
+	tsc_enter(&vs, rdtsc());
 	assert_in_range(offset_of(vsid) - before, SECOND, SECOND + SECOND / 100);
 }
 
@@ -290,14 +290,14 @@ static void never_backwards_on_another_cpu(void **state)
 	uint64_t before = offset_of(vsid);
 
 	(void)state;
-	tsc_leave(&vs);
-	tsc_enter(&vs);
+	tsc_leave(&vs, rdtsc());
+	tsc_enter(&vs, rdtsc());
 	assert_int_equal(offset_of(vsid), before);
 	state_data(vs.st)->time.left += 5 * SECOND; /* where it was, it was later */
-	tsc_enter(&vs);
+	tsc_enter(&vs, rdtsc());
 	assert_in_range(offset_of(vsid) - before, 4 * SECOND, 5 * SECOND);
 	before = offset_of(vsid);
-	tsc_enter(&vs);
+	tsc_enter(&vs, rdtsc());
 	assert_int_equal(offset_of(vsid), before);
 }
 

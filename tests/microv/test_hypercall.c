@@ -411,7 +411,7 @@ static void fault_in_destroy(void **state)
 	unsigned int id = fake_vs();
 
 	(void)state;
-	vms[id_vmid(id)].vs[id_index(id)] = VS_CPU + 0;
+	vs_owner[id] = VS_CPU + 0;
 	microv_start(0, MK_START_FAULT);
 	assert_int_equal(HC(0, VS, REG_GET, id, mv_reg_t_rip, 0), MV_STATUS_FAILURE_BUSY);
 	assert_int_equal(HC(0, VS, DESTROY_VS, id, 0, 0), SUCCESS);

@@ -146,7 +146,7 @@ static void one_round(const unsigned int *ids, unsigned int count)
 	fill_page();
 	exits_left = 1 + below(6);
 	fake.retries = below(8) ? 0 : 1;
-	if (below(3) == 0 && id_is_guest(id) && vms[id_vmid(id)].vs[id_index(id)] == VS_IDLE) {
+	if (below(3) == 0 && id_is_guest(id) && vs_owner[id] == VS_IDLE) {
 		scramble(mk_state(id));
 		fill_input(id);
 		status = HC(0, VS, RUN, id, 0, 0);

@@ -581,11 +581,11 @@ static void statistics_of_a_busy_vs(void **state)
 	unsigned int vm = fake_vm();
 
 	(void)state;
-	vms[id_vmid(id)].vs[id_index(id)] = VS_CPU + 3;
+	vs_owner[id] = VS_CPU + 3;
 	stats_of(id);
-	vms[id_vmid(id)].vs[id_index(id)] = VS_DYING;
+	vs_owner[id] = VS_DYING;
 	assert_int_equal(HC(0, VS, STATS_GET, id, 0, 0), MV_STATUS_INVALID_INPUT_REG1);
-	vms[id_vmid(id)].vs[id_index(id)] = VS_IDLE;
+	vs_owner[id] = VS_IDLE;
 	assert_int_equal(HC(0, VS, STATS_GET, id_make(vm, 0), 0, 0), MV_STATUS_INVALID_INPUT_REG1);
 	assert_int_equal(HC(0, VS, STATS_GET, 5, 0, 0), MV_STATUS_INVALID_INPUT_REG1);
 	assert_int_equal(HC(0, PP, CLR_SHARED_PAGE_GPA, 0, 0, 0), SUCCESS);
