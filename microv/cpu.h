@@ -23,11 +23,13 @@ struct cpu_time {
 	uint32_t told;	      /* how often */
 };
 
+/* Serves a hypercall of root, which a fault must end; that is mv_vs_op_run. */
+enum { CALLING = 1, CALLING_RUN };
+
 struct cpu {
 	uint8_t online;	 /* in the root VM; read by all */
 	uint8_t shared;	 /* has a shared page */
-	uint8_t calling; /* serves a hypercall of root: a fault must end it */
-	uint8_t running; /* the hypercall is mv_vs_op_run */
+	uint8_t calling; /* CALLING*, or 0 */
 	uint16_t busy;	 /* VSID that this CPU has taken (vs_take), or 0 */
 	uint16_t window; /* VMID that the window shows, or 0 */
 	uint32_t window_maps; /* vm_maps() of that VM when it was opened */

@@ -222,6 +222,8 @@ static void add_state(struct vs *vs, struct mv_cdl_entry_t *e)
 {
 	struct mk_state *st = vs->st;
 
+	if (e->fun != 1 && e->fun != 7 && e->fun != LEAF_XSAVE)
+		return;
 	state_fetch(vs->id, st, MK_G_CR | (e->fun == LEAF_XSAVE ? MK_G_XCR : 0));
 	if (e->fun == 1) {
 		e->ecx &= ~ECX_OSXSAVE;

@@ -84,8 +84,9 @@ static int nothing(const struct run *r)
 {
 	const struct vs_data *data = state_data(r->vs.st);
 
-	return !(r->window | r->vs.st->inject.type | data->intr | data->nmi_pending |
-		 data->nmi_masked | (data->run_flags & MV_RUN_FLAG_MSR_ALL));
+	return !r->window && r->vs.st->inject.type == MK_EVENT_NONE && data->intr == INTR_NONE &&
+	       !data->nmi_pending && !data->nmi_masked &&
+	       !(data->run_flags & MV_RUN_FLAG_MSR_ALL);
 }
 
 void event_enter(struct run *r)

@@ -54,7 +54,8 @@ static mv_status_t dispatch(struct call *c, uint64_t rax)
 		return MV_STATUS_FAILURE_UNSUPPORTED;
 	if (!handle_is_open(c->reg[0]) && needs_handle(rax))
 		return MV_STATUS_FAILURE_INVALID_HANDLE;
-	cpus[c->cpu].running = fn == hc_vs_run;
+	if (fn == hc_vs_run)
+		cpus[c->cpu].calling = CALLING_RUN;
 	return fn(c);
 }
 
@@ -76,7 +77,7 @@ void hypercall(unsigned int cpu, struct mk_state *st)
 		return;
 	}
 
-	cpus[cpu].calling = 1;
+	cpus[cpu].calling = CALLING;
 	finish(st, dispatch(&c, rax));
 	cpus[cpu].calling = 0;
 	if (c.stop)
@@ -90,8 +91,8 @@ void hypercall_abort(unsigned int cpu, struct mk_state *st)
 
 	if (!cpus[cpu].calling)
 		return;
-	cpus[cpu].calling = 0;
-	if (cpus[cpu].running && cpus[cpu].busy)
+	if (cpus[cpu].calling == CALLING_RUN && cpus[cpu].busy)
 		status = run_crashed(&c);
+	cpus[cpu].calling = 0;
 	finish(st, status);
 }

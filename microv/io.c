@@ -69,28 +69,23 @@ static uint64_t next_rip(const struct mk_state *st, const struct insn *insn)
 }
 
 /* 0, or the run goes on or ends without this instruction. */
-static int simple_next(struct run *r, uint64_t *next)
+static __attribute__((noinline)) int find_next(struct run *r, uint64_t *next)
 {
-	struct mk_state *st = r->vs.st;
 	struct fault fault;
 	struct insn insn;
-	int err = 0;
+	int err = run_failed(r, insn_fetch(r->c->cpu, &r->vs, &insn, &fault), &fault);
 
-	*next = st->exit.next_rip;
-	if (!*next) {
-		err = run_failed(r, insn_fetch(r->c->cpu, &r->vs, &insn, &fault), &fault);
-		if (!err)
-			*next = next_rip(st, &insn);
-	}
+	if (!err)
+		*next = next_rip(r->vs.st, &insn);
 	return err;
 }
 
 static void simple(struct run *r)
 {
 	struct mk_state *st = r->vs.st;
-	uint64_t value = st->gpr[MK_RAX] & mask(st->exit.io.size), next;
+	uint64_t value = st->gpr[MK_RAX] & mask(st->exit.io.size), next = st->exit.next_rip;
 
-	if (simple_next(r, &next))
+	if (!next && find_next(r, &next))
 		return;
 	if (st->exit.io.flags & MK_IO_IN) {
 		wait_for(r, IO_IN, 1, next);
@@ -288,15 +283,11 @@ static void ins(struct run *r, const struct string *s)
 	leave_io(r, MV_EXIT_IO_IN | MV_EXIT_IO_STRING, reps, 0);
 }
 
-void io_exit(struct run *r)
+static __attribute__((noinline)) void string(struct run *r)
 {
 	const struct mk_exit *exit = &r->vs.st->exit;
 	struct string s;
 
-	if (!(exit->io.flags & MK_IO_STRING)) {
-		simple(r);
-		return;
-	}
 	if (string_decode(r, &s))
 		return;
 	if (s.rep && !(r->vs.st->gpr[MK_RCX] & mask(s.addr_size)))
@@ -305,6 +296,14 @@ void io_exit(struct run *r)
 		ins(r, &s);
 	else
 		outs(r, &s);
+}
+
+void io_exit(struct run *r)
+{
+	if (r->vs.st->exit.io.flags & MK_IO_STRING)
+		string(r);
+	else
+		simple(r);
 }
 
 static uint32_t ins_reps(struct mk_state *st, const struct string *s)
@@ -321,7 +320,7 @@ static uint32_t ins_reps(struct mk_state *st, const struct string *s)
  * Upwards all elements at once, or none when their memory faults; downwards one by one. Not more
  * than the registers ask for now: user space may have changed RCX or RDI meanwhile.
  */
-static void ins_complete(struct run *r, const uint8_t *in)
+static __attribute__((noinline)) void ins_complete(struct run *r, const uint8_t *in)
 {
 	struct mk_state *st = r->vs.st;
 	struct vs_data *data = state_data(st);
@@ -376,8 +375,8 @@ void io_complete(struct run *r, const uint8_t *in)
 		return;
 	if (io == IO_IN)
 		in_complete(r, in);
-	else if (io == IO_INS)
-		ins_complete(r, in);
-	else
+	else if (io == IO_OUT)
 		run_advance(r, data->io_next);
+	else
+		ins_complete(r, in);
 }

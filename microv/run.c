@@ -245,10 +245,14 @@ static void write_state(struct run *r)
 
 mv_status_t hc_vs_run(struct call *c)
 {
-	struct run r = { .c = c };
 	uint64_t since = rdtsc();
-	mv_status_t status = vs_take_to_run(c, &r.vs);
+	mv_status_t status;
+	struct run r;
 
+	r.c = c;
+	r.done = 0;
+	r.vectors = NULL;
+	status = vs_take_to_run(c, &r.vs);
 	if (status != MV_STATUS_SUCCESS)
 		return status;
 	if (!cpus[c->cpu].shared) {

@@ -167,45 +167,29 @@ int walk_canonical(struct vs *vs, uint64_t gla)
 	return (uint64_t)((int64_t)(gla << shift) >> shift) == gla;
 }
 
-/* Nobody has touched the segments since the last exit, whose record tells enough of them. */
-static int as_exited(const struct mk_state *st)
+int walk_long_mode_now(struct vs *vs)
 {
-	return !((st->valid | st->dirty) & MK_G_SEG) && !(st->dirty & MK_G_CR);
+	state_fetch(vs->id, vs->st, MK_G_CR | MK_G_SEG);
+	return vs->st->efer & EFER_LMA && vs->st->seg[MK_CS].attrib & MK_ATTR_L;
 }
 
-int walk_long_mode(struct vs *vs)
+unsigned int walk_cpl_now(struct vs *vs)
 {
-	struct mk_state *st = vs->st;
-
-	if (as_exited(st))
-		return st->exit.long_mode;
-	state_fetch(vs->id, st, MK_G_CR | MK_G_SEG);
-	return st->efer & EFER_LMA && st->seg[MK_CS].attrib & MK_ATTR_L;
-}
-
-unsigned int walk_cpl(struct vs *vs)
-{
-	if (as_exited(vs->st))
-		return vs->st->exit.cpl;
 	state_fetch(vs->id, vs->st, MK_G_SEG);
 	return (vs->st->seg[MK_SS].attrib & MK_ATTR_DPL) >> 5;
 }
 
-int walk_big_code(struct vs *vs)
+int walk_big_code_now(struct vs *vs)
 {
-	if (as_exited(vs->st))
-		return vs->st->exit.big;
 	state_fetch(vs->id, vs->st, MK_G_SEG);
 	return !!(vs->st->seg[MK_CS].attrib & MK_ATTR_DB);
 }
 
-uint64_t walk_linear_rip(struct vs *vs)
+uint64_t walk_linear_rip_now(struct vs *vs)
 {
-	struct mk_state *st = vs->st;
-
-	if (walk_long_mode(vs))
-		return st->rip;
-	return (uint32_t)((as_exited(st) ? st->exit.cs_base : st->seg[MK_CS].base) + st->rip);
+	if (walk_long_mode_now(vs))
+		return vs->st->rip;
+	return (uint32_t)(vs->st->seg[MK_CS].base + vs->st->rip);
 }
 
 static unsigned int level_shift(const struct mode *mode, int level)

@@ -26,17 +26,47 @@ struct mapping {
 /* Is the address canonical for this guest's paging mode? */
 int walk_canonical(struct vs *vs, uint64_t gla);
 
+/*
+ * Has nobody changed the segments or the mode since the last exit? Then its record tells enough
+ * of them; else those below with _now look at the registers themselves.
+ */
+static inline int walk_as_exited(const struct mk_state *st)
+{
+	return !(st->dirty & (MK_G_SEG | MK_G_CR));
+}
+
+int walk_long_mode_now(struct vs *vs);
+unsigned int walk_cpl_now(struct vs *vs);
+int walk_big_code_now(struct vs *vs);
+uint64_t walk_linear_rip_now(struct vs *vs);
+
 /* In 64-bit mode (not in compatibility mode)? */
-int walk_long_mode(struct vs *vs);
+static inline int walk_long_mode(struct vs *vs)
+{
+	return walk_as_exited(vs->st) ? vs->st->exit.long_mode : walk_long_mode_now(vs);
+}
 
 /* The CPL of the guest. */
-unsigned int walk_cpl(struct vs *vs);
+static inline unsigned int walk_cpl(struct vs *vs)
+{
+	return walk_as_exited(vs->st) ? vs->st->exit.cpl : walk_cpl_now(vs);
+}
 
 /* Has CS its D bit? */
-int walk_big_code(struct vs *vs);
+static inline int walk_big_code(struct vs *vs)
+{
+	return walk_as_exited(vs->st) ? vs->st->exit.big : walk_big_code_now(vs);
+}
 
 /* The linear address of the instruction at RIP. */
-uint64_t walk_linear_rip(struct vs *vs);
+static inline uint64_t walk_linear_rip(struct vs *vs)
+{
+	const struct mk_state *st = vs->st;
+
+	if (!walk_as_exited(st))
+		return walk_linear_rip_now(vs);
+	return st->exit.long_mode ? st->rip : (uint32_t)(st->exit.cs_base + st->rip);
+}
 
 /*
  * Memory that isn't mapped: where root hasn't said yet that it is no memory of the VM, and wants

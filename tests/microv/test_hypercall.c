@@ -372,7 +372,7 @@ static void fault_in_a_call(void **state)
 	(void)state;
 	lock_take(&vms[vm].lock, 0);
 	assert_int_equal(vs_take(&c, &vs), SUCCESS);
-	cpus[0].calling = 1;
+	cpus[0].calling = CALLING;
 	st->rip = 0x1000;
 	st->exit = (struct mk_exit){ .reason = MK_EXIT_HYPERCALL, .long_mode = 1 };
 	microv_start(0, MK_START_FAULT);
@@ -393,7 +393,7 @@ static void fault_in_run(void **state)
 	(void)state;
 	fake_share(0);
 	assert_int_equal(vs_take(&c, &vs), SUCCESS);
-	cpus[0].calling = cpus[0].running = 1;
+	cpus[0].calling = CALLING_RUN;
 	microv_start(0, MK_START_FAULT);
 	for (int i = 0; i < 2; i++) {
 		assert_int_equal(st->gpr[MK_RAX], SUCCESS);
