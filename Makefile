@@ -9,6 +9,7 @@ DRIVER ?= microv
 GUEST ?= debian
 INTERACTIVE ?=
 LAB ?= lab
+TIME ?= 60
 
 RELEASE := $(shell tools/kernel-version)
 KDIR ?= $(if $(RELEASE),/lib/modules/$(RELEASE)/build)
@@ -21,7 +22,7 @@ MAKEFLAGS += --no-print-directory
 IMAGES := build/microkernel.elf build/microv.elf
 MODULES := build/modules/microv_loader.ko build/modules/microv_kvm.ko
 
-.PHONY: all programs modules help setup guest demo bench test test-unit test-lab size install uninstall clean
+.PHONY: all programs modules help setup guest demo bench test test-unit test-lab fuzz size install uninstall clean
 
 all: programs modules
 
@@ -39,6 +40,7 @@ help:
 	@echo 'make guest       make the Debian guest for the demo and the tests, once (as root)'
 	@echo 'make test-unit   only the unit tests on the host (address and UB sanitizers)'
 	@echo 'make test-lab    only the tests in the lab: hypercalls, KVM API on MicroV and kvm_amd'
+	@echo 'make fuzz        fuzzes each target of tests/fuzz [TIME=60] seconds'
 	@echo 'make size        lines of code in ring 0, and their limit'
 	@echo 'make install     [DESTDIR=] [PREFIX=/usr/local] mvctl, hypervisor, modules, udev rule'
 	@echo 'make uninstall   takes them out again'
@@ -82,6 +84,9 @@ test-unit: programs
 
 test-lab: all guest
 	@tools/run-tests lab
+
+fuzz: programs
+	@tests/fuzz/run $(TIME)
 
 size:
 	@tools/size 3500 microkernel

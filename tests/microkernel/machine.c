@@ -11,7 +11,7 @@
 #include "exception.h"
 #include "svm.h"
 
-#define IMAGE_CHUNKS 4 /* the test program, that is the microkernel's image */
+#define IMAGE_CHUNKS 8 /* the test program, that is the microkernel's image */
 #define IMAGE_OFFSET 0x10000
 
 struct machine machine;
@@ -296,8 +296,8 @@ static void boot_chunks(struct mk_boot *b)
 {
 	/* Image; then tables and ring 3's program; two for ownership; the pool in two places. */
 	static const u64 chunk[MACHINE_CHUNKS] = {
-		0x4000000, 0x4200000, 0x4400000, 0x4600000, 0x4800000,
-		0x6000000, 0x6200000, 0x6400000, 0x8000000, 0x8200000,
+		0x4000000, 0x4200000, 0x4400000, 0x4600000, 0x4800000, 0x4A00000, 0x4C00000,
+		0x4E00000, 0x5000000, 0x6000000, 0x6200000, 0x6400000, 0x8000000, 0x8200000,
 	};
 
 	memcpy(b->chunk, chunk, sizeof(chunk));

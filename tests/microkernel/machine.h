@@ -22,7 +22,7 @@
 #include "vs.h"
 
 #define MACHINE_CPUS 4
-#define MACHINE_CHUNKS 10
+#define MACHINE_CHUNKS 14
 #define MACHINE_RAM_END 0x180000000ULL /* 6 GiB: 3 GiB, a hole up to 4 GiB, 2 GiB */
 #define MACHINE_LOW_END 0xC0000000ULL
 #define MACHINE_HIGH 0x100000000ULL

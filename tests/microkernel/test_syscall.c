@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* System calls by number, as a hostile ring 3 would make them. */
 #include "elf_image.h"
+#include "hostile.h"
 #include "log.h"
 #include "machine.h"
 
@@ -136,128 +137,6 @@ static void window(void **state)
 	assert_null(machine_user(0, MK_U_WINDOW, false));
 }
 
-/* --- random calls: ring 0 and other memory is never ring 3's or a guest's --- */
-
-static u64 pick(const u64 *from, unsigned int n)
-{
-	return from[machine_random() % n];
-}
-
-/* What each call takes: space, VS, guest address, physical address, bytes, flags, pointer. */
-static const char *const shapes[MK_SYS_COUNT] = {
-	[MK_SYS_VS_RUN] = "v", [MK_SYS_VS_CREATE] = "vs", [MK_SYS_VS_DESTROY] = "v",
-	[MK_SYS_VS_FETCH] = "vf", [MK_SYS_SPACE_CREATE] = "s", [MK_SYS_SPACE_DESTROY] = "s",
-	[MK_SYS_SPACE_MAP] = "sgpbf", [MK_SYS_SPACE_UNMAP] = "sgb", [MK_SYS_SPACE_QUIESCE] = "s",
-	[MK_SYS_SPACE_DONATE] = "spb", [MK_SYS_SPACE_NEED] = "sgpbg", [MK_SYS_SHARED_SET] = "p",
-	[MK_SYS_WINDOW_OPEN] = "s", [MK_SYS_WINDOW_FIXUP] = "aaa", [MK_SYS_LOG] = "ab",
-	[MK_SYS_LOG_READ] = "bab", [MK_SYS_CPU_STOP] = "", [MK_SYS_SPACE_FREE] = "s",
-	[MK_SYS_VS_FPU] = "vaf", [MK_SYS_SPACE_DIRTY] = "sgba",
-};
-
-/* One in eight is of another kind, some are nothing at all. */
-static u64 argument(char kind)
-{
-	static const char kinds[] = "svgpbfa";
-	static const u64 spaces[] = { 0, 1, 2, 3, 1, 2, 3, 1, 2, 3, 127, 128 };
-	static const u64 vss[] = { 0, 1, MK_GUEST_VS_FIRST, MK_GUEST_VS_FIRST + 1,
-				   MK_GUEST_VS_FIRST + 2, MK_VS_MAX - 1, MK_VS_MAX };
-	static const u64 guest[] = { 0, PAGE_2M, PAGE_1G - PAGE_4K, 5ULL << 39,
-				     MK_GPA_END - PAGE_4K };
-	static const u64 physical[] = {
-		ROOT_RAM, ROOT_RAM, ROOT_RAM, ROOT_RAM + PAGE_2M, ROOT_RAM + PAGE_2M, 0x4000000,
-		0x6000000, 0x8000000, 0x4000000 - PAGE_2M, 0xA0000, MACHINE_LOW_END - PAGE_4K,
-		MACHINE_HIGH, MACHINE_RAM_END - PAGE_4K, ~0ULL,
-	};
-	static const u64 sizes[] = { 0, 1, PAGE_4K, PAGE_4K, 2 * PAGE_4K, 16 * PAGE_4K, PAGE_2M,
-				     2 * PAGE_2M, ~0ULL << 12 };
-	static const u64 pointers[] = { ELF_TEXT, ELF_TEXT + 64, ELF_DATA, STACK, MK_U_SHARED,
-					MK_U_WINDOW, MK_U_STATE, MK_DIRECT, MK_IMAGE };
-
-	if (machine_random() % 8 == 0)
-		kind = kinds[machine_random() % sizeof(kinds)];
-	switch (kind) {
-	case 's':
-		return pick(spaces, ARRAY_SIZE(spaces));
-	case 'v':
-		return pick(vss, ARRAY_SIZE(vss));
-	case 'g':
-		return pick(guest, ARRAY_SIZE(guest)) + machine_random() % 4 * PAGE_4K;
-	case 'p':
-		return pick(physical, ARRAY_SIZE(physical)) + machine_random() % 64 * PAGE_4K;
-	case 'b':
-		return pick(sizes, ARRAY_SIZE(sizes));
-	case 'f':
-		return machine_random() % 16;
-	case 'a':
-		return pick(pointers, ARRAY_SIZE(pointers));
-	default:
-		return machine_random();
-	}
-}
-
-static s64 random_call(unsigned int nr)
-{
-	const char *shape = shapes[nr];
-	u64 a[5];
-	int i;
-
-	for (i = 0; i < 5; i++)
-		a[i] = argument(*shape ? *shape++ : 0);
-	return call(nr, a[0], a[1], a[2], a[3], a[4]);
-}
-
-static void is_roots(void *arg, const struct ptab_leaf *leaf)
-{
-	u64 spa = *leaf->entry & PTE_ADDR & ~(leaf->bytes - 1);
-
-	(void)arg;
-	/* Root's and lent, every page of it. */
-	assert_int_equal(frame_check(SPA(spa), leaf->bytes, FRAME_LENT_MAX), 0);
-	assert_int_equal(frame_check(SPA(spa), leaf->bytes, 0), -EPERM);
-}
-
-/* The chunks of the beginning, and all that was donated since. */
-static bool is_hidden_if_hv(u64 spa)
-{
-	return !frame_is_hv(SPA(spa)) || !machine_root_sees(spa);
-}
-
-static void ring3_leaf(void *arg, const struct ptab_leaf *leaf)
-{
-	u64 spa = *leaf->entry & PTE_ADDR;
-	bool image = leaf->base >= MK_U_IMAGE && leaf->base < 0x1000000;
-	bool state = leaf->base >= MK_U_STATE && leaf->base < MK_U_STATE + MK_VS_MAX * PAGE_4K;
-	bool own = leaf->base >= MK_U_OWN && leaf->base < MK_U_OWN + MK_VS_MAX * MK_OWN_BYTES;
-	bool stack = leaf->base >= STACK && leaf->base < MK_U_STACK_TOP;
-
-	(void)arg;
-	if (image || state || own || stack)
-		assert_true(frame_is_hv(SPA(spa)));
-	else
-		is_roots(NULL, leaf);
-	if (*leaf->entry & PTE_W && leaf->base < MK_U_WINDOW)
-		assert_true(*leaf->entry & PTE_NX);
-}
-
-static void check_everything(void)
-{
-	unsigned int id, n;
-	u64 at;
-
-	for (id = 1; id < MV_MAX_VMS; id++)
-		if (space_get(id) && space_get(id)->npt.root.v != SPA_NONE.v)
-			ptab_each(&space_get(id)->npt, 0, MK_GPA_END, is_roots, NULL);
-	for (n = 0; n < 2; n++) {
-		struct ptab pt = space_root()->npt;
-
-		pt.root = cpu_get(n)->pml4_spa;
-		ptab_each(&pt, 0, 1ULL << 47, ring3_leaf, NULL);
-		assert_int_equal(cpu_get(n)->pml4[256], 0xABC003); /* ring 0's half */
-	}
-	for (at = ROOT_RAM; at < ROOT_RAM + 3 * PAGE_2M; at += PAGE_4K)
-		assert_true(is_hidden_if_hv(at));
-}
-
 static void random_calls(void **state)
 {
 	static unsigned int worked[MK_SYS_COUNT];
@@ -270,12 +149,12 @@ static void random_calls(void **state)
 		nr = machine_random() % MK_SYS_COUNT;
 		if (nr == MK_SYS_CPU_STOP) /* ends in assembly */
 			continue;
-		if (random_call(nr) >= 0)
+		if (hostile_call(nr, machine_random) >= 0)
 			worked[nr]++;
 		if (i % 400 == 0)
-			check_everything();
+			hostile_check(2, true);
 	}
-	check_everything();
+	hostile_check(2, true);
 	for (nr = 0; nr < MK_SYS_COUNT; nr++)
 		if (nr != MK_SYS_CPU_STOP)
 			assert_true(worked[nr] > 0); /* or this would test nothing */

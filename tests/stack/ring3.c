@@ -11,6 +11,7 @@
 #include "exit.h"
 #include "main.h"
 #include "mk.h"
+#include "vm_table.h"
 
 #define SCRATCH (MK_U_STACK_TOP - 0x1000) /* on this CPU's stack, one page */
 #define LOG_MAX 1024
@@ -33,9 +34,10 @@ void *mk_own(unsigned int vsid, unsigned int page)
 	return must(MK_U_OWN + vsid * MK_OWN_BYTES + page * MV_PAGE_SIZE);
 }
 
+/* MicroV may have the address of a page that isn't there. */
 void *mk_shared(void)
 {
-	return must(MK_U_SHARED);
+	return stack_ring3(MK_U_SHARED, true);
 }
 
 /* Pointers of this program are not ring 3's: text goes by its stack. */
@@ -149,4 +151,9 @@ void stack_microv_start(unsigned int cpu)
 void stack_microv_root_exit(unsigned int cpu)
 {
 	root_exit(cpu);
+}
+
+uint64_t stack_microv_waits(unsigned int vm)
+{
+	return vms[vm].pending.list;
 }

@@ -66,6 +66,8 @@ extern const uint64_t stack_window_start, stack_window_fault;
 /* --- ring3.c: MicroV --- */
 void stack_microv_start(unsigned int cpu);
 void stack_microv_root_exit(unsigned int cpu);
+/* Which list of a VM's has been applied and waits for CPUs; 0: none. */
+uint64_t stack_microv_waits(unsigned int vm);
 
 /* --- os.c: root's operating system --- */
 struct stack_os {

@@ -2,13 +2,11 @@
 /*
  * libFuzzer target: any bytes as code, in any mode, with any registers, over memory, read-only
  * memory, devices and holes. What must hold is checked behind every step; the sanitizers do
- * the rest. Run it with -max_len=256.
+ * the rest.
  */
 #include "flags.h"
+#include "fuzz.h"
 #include "world.h"
-
-#include <stdlib.h>
-#include <string.h>
 
 #define STEPS 8
 
@@ -23,12 +21,6 @@ struct input {
 	uint64_t gpr[16];
 	uint8_t code[];
 };
-
-static void check(int holds)
-{
-	if (!holds)
-		abort();
-}
 
 /* Mostly addresses inside the world. */
 static uint64_t register_value(uint64_t value)
@@ -68,19 +60,18 @@ static enum emu_result step(void)
 	struct emu_regs before = e->regs;
 	enum emu_result result = world_step(&world);
 
-	check(e->outs <= EMU_MAX_WRITES && e->pending.reads <= EMU_MAX_READS);
-	check(result == EMU_OK || result == EMU_FAULT || result == EMU_RETRY ||
-	      result == EMU_UNHANDLED);
+	FUZZ_CHECK(e->outs <= EMU_MAX_WRITES && e->pending.reads <= EMU_MAX_READS);
+	FUZZ_CHECK(result == EMU_OK || result == EMU_FAULT || result == EMU_RETRY ||
+		   result == EMU_UNHANDLED);
 	if (result == EMU_RETRY || result == EMU_UNHANDLED)
-		check(same_registers(&before, &e->regs));
+		FUZZ_CHECK(same_registers(&before, &e->regs));
 	if (result != EMU_OK)
-		check(e->outs == 0 && e->regs.rip == before.rip);
+		FUZZ_CHECK(e->outs == 0 && e->regs.rip == before.rip);
 	for (unsigned int i = 0; i < e->outs; i++)
-		check(e->out[i].len >= 1 && e->out[i].len <= 8);
+		FUZZ_CHECK(e->out[i].len >= 1 && e->out[i].len <= 8);
 	return result;
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct input in;
