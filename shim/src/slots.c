@@ -224,28 +224,35 @@ static int map_again(struct shim_vm *vm, struct slot *slot)
 
 /*
  * Old and new place may overlap, so the memory is nowhere for a moment; as on KVM. The log goes
- * with it: what was written at the old place, and from now on at the new one.
+ * with it: what was written at the old place, and from now on at the new one. One that is to end
+ * ends when nothing can fail any more.
  */
 static int slot_move(struct shim_vm *vm, struct slot *slot, uint64_t gpa, uint32_t flags)
 {
+	const bool starts = flags & KVM_MEM_LOG_DIRTY_PAGES && !slot->dirty;
 	uint64_t old = slot->gpa;
-	int ret = slot_set_flags(vm, slot, flags);
+	int ret = starts ? dirty_start(vm, slot, false) : 0;
 
 	if (!ret && slot->dirty)
 		ret = dirty_sync(vm, slot);
 	if (!ret)
 		ret = memory_unmap(vm, slot);
 	if (ret)
-		return ret;
+		goto stop;
 	table_move(&vm->slots, slot, gpa);
 	platform_guest_kick(vm->os);
 	ret = map_again(vm, slot);
-	if (!ret || vm->broken)
+	if (!ret)
+		return slot_set_flags(vm, slot, flags);
+	if (vm->broken)
 		return ret;
 
 	table_move(&vm->slots, slot, old);
 	if (map_again(vm, slot))
 		vm->broken = true;
+stop:
+	if (starts)
+		dirty_stop(slot);
 	return ret;
 }
 

@@ -70,6 +70,16 @@ static mv_status_t map(const struct mv_mdl_t *mdl)
 	return MV_STATUS_SUCCESS;
 }
 
+/* What nobody asked for is forgotten with the mapping. */
+static void forget_dirty(uint64_t gpa, uint64_t bytes)
+{
+	uint64_t page;
+
+	for (page = gpa / PAGE; page < (gpa + bytes) / PAGE; page++)
+		if (page / 64 < sizeof(hv.dirty) / 8)
+			hv.dirty[page / 64] &= ~(1ULL << page % 64);
+}
+
 /* Takes [dst, dst + bytes), a part of map[j], away. */
 static void unmap_part(size_t j, uint64_t dst, uint64_t bytes)
 {
@@ -77,6 +87,7 @@ static void unmap_part(size_t j, uint64_t dst, uint64_t bytes)
 	const uint64_t before = dst - r.dst, behind = r.bytes - before - bytes;
 
 	assert_true(before + bytes <= r.bytes);
+	forget_dirty(dst, bytes);
 	hv.map[j] = hv.map[--hv.num_map];
 	if (before)
 		hv.map[hv.num_map++] = (struct fake_range){ r.dst, r.src, before, r.flags };

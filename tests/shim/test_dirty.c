@@ -130,6 +130,29 @@ static void moves(void **state)
 	assert_int_equal(count(bitmap), 2);
 }
 
+/* Neither a log that it would begin, nor one that it would end. */
+static void failed_move(void **state)
+{
+	const void *bitmap;
+	size_t bytes;
+
+	(void)state;
+	hv.fail_call = MV_HYPERCALL(MV_VM_OP, MV_VM_OP_MMIO_MAP_IDX_VAL);
+	hv.fail_status = MV_STATUS_FAILURE_UNKNOWN;
+	assert_int_equal(set(0, GPA, PAGES), 0);
+	hv.fail_at = 1;
+	assert_int_equal(set(LOG, 2 * GPA, PAGES), -EINVAL);
+	assert_int_equal(shim_vm_get_dirty_log(&vm, 1, &bitmap, &bytes), -ENOENT);
+	assert_int_equal(vm.slots.by_gpa[0]->flags, 0);
+	assert_int_equal(set(LOG, GPA, PAGES), 0);
+	write_page(GPA + 7 * PAGE);
+	hv.fail_at = 1;
+	assert_int_equal(set(0, 2 * GPA, PAGES), -EINVAL);
+	bitmap = get();
+	assert_true(is_set(bitmap, 7));
+	assert_int_equal(count(bitmap), 1);
+}
+
 static void no_log(void **state)
 {
 	const void *bitmap;
@@ -245,6 +268,7 @@ int main(void)
 		TEST(places),	TEST(begins_clean), TEST(waits),
 		TEST(moves),	TEST(no_log),	    TEST(read_only_slots_are_clean),
 		TEST(failures), TEST(by_hand),	    TEST(all_set),
+		TEST(failed_move),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
