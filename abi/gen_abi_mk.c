@@ -168,7 +168,7 @@ void gen_microkernel(void)
 	puts("\n## The microkernel's system calls\n"
 	     "\n"
 	     "Only MicroV uses these. SYSCALL with RAX = number; RDI, RSI, RDX, R10, R8 = arguments; RAX = "
-	     "result: 0 or more, or minus an error. RCX and R11 are lost. A *space* is the memory of a VM; "
+	     "result: 0 or more, or minus an error. RDX, RCX, RSI, RDI and R8 to R11 are lost. A *space* is the memory of a VM; "
 	     "its number is the VMID.\n"
 	     "\n"
 	     "Ring 3 starts on every CPU at the ELF entry, on an empty stack, with RDI = CPU and RSI = 0 "

@@ -54,7 +54,7 @@
 
 /*
  * System calls: SYSCALL with RAX = number, RDI, RSI, RDX, R10, R8 = arguments; RAX = result;
- * RCX and R11 are lost.  X(number, NAME, name, arguments, doc)
+ * RDX, RCX, RSI, RDI and R8 to R11 are lost.  X(number, NAME, name, arguments, doc)
  */
 #define MK_SYSCALLS(X)                                                                             \
 	X(0, VS_RUN, vs_run, "vsid",                                                               \

@@ -18,7 +18,7 @@ _start:
  * int64_t mk_syscall(uint64_t nr, uint64_t a0, uint64_t a1, uint64_t a2,
  *		      uint64_t a3, uint64_t a4, uint64_t *rdx)
  * C has nr, a0..a4 in RDI, RSI, RDX, RCX, R8, R9 and rdx on the stack;
- * the system call wants RAX, RDI, RSI, RDX, R10, R8. R9 survives it.
+ * the system call wants RAX, RDI, RSI, RDX, R10, R8.
  */
 	.globl mk_syscall
 mk_syscall:
@@ -28,8 +28,8 @@ mk_syscall:
 	movq	%rcx, %rdx
 	movq	%r8, %r10
 	movq	%r9, %r8
-	movq	8(%rsp), %r9
 	syscall
+	movq	8(%rsp), %r9
 	testq	%r9, %r9
 	jz	1f
 	movq	%rdx, (%r9)

@@ -13,18 +13,7 @@ ok "start" $mvctl start
 before=$(build/demo 2>&1)
 report $? "a guest runs" "$before"
 
-# The results of the program, test by test.
-build/hypercall-tests/isolation >/tmp/isolation.tap 2>&1
-status=$?
-while read -r line; do
-	case $line in
-	'ok '*) report 0 "${line#ok * - }" ;;
-	'not ok '*) report 1 "${line#not ok * - }" "$said" ;;
-	'#'*) said=${line#?} ;;
-	esac
-done </tmp/isolation.tap
-report $status "the isolation tests end well" "status $status: $(tail -n 3 /tmp/isolation.tap)"
-
+results build/hypercall-tests/isolation
 after=$(build/demo 2>&1)
 report $? "a guest runs afterwards" "$after"
 [ "$before" = "$after" ]

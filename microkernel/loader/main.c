@@ -137,18 +137,24 @@ static long ioctl_stop(void __user *argp)
 
 static long ioctl_status(void __user *argp)
 {
-	struct mv_loader_status *s = kzalloc(sizeof(*s), GFP_KERNEL);
+	struct mv_loader_status *s = memdup_user(argp, sizeof(*s));
+	u64 nr;
 	long rc;
 
-	if (!s)
-		return -ENOMEM;
+	if (IS_ERR(s))
+		return PTR_ERR(s);
+	nr = s->hidden_nr;
+	memset(s, 0, sizeof(*s));
 	if (is_running) {
 		s->running = 1;
 		s->cpus = launch_cpus(s->cpu_mask);
 		s->started = started;
 		s->memory_bytes = memory_bytes(&hv);
-		s->hidden_spa = page_to_phys(hv.chunk[0]);
-		s->hidden_bytes = PAGE_2M;
+		s->hidden_nr = nr;
+		if (nr < memory_bytes(&hv) / PAGE_2M) {
+			s->hidden_spa = page_to_phys(hv.chunk[nr]);
+			s->hidden_bytes = PAGE_2M;
+		}
 	}
 	rc = copy_to_user(argp, s, sizeof(*s)) ? -EFAULT : 0;
 	kfree(s);

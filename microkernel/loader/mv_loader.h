@@ -44,8 +44,9 @@ struct mv_loader_status {
 	__u64 cpu_mask[MV_LOADER_MAX_CPUS / 64];
 	__u64 started;	    /* seconds since the epoch */
 	__u64 memory_bytes; /* what the hypervisor took at start */
-	__u64 hidden_spa;   /* a physical address inside the hypervisor's memory (for tests), */
-	__u64 hidden_bytes; /* and how many bytes follow it contiguously */
+	__u64 hidden_nr;    /* in: for tests, which piece of that memory: 0, 1, ... */
+	__u64 hidden_spa;   /* where it is, */
+	__u64 hidden_bytes; /* and its size; 0: there are no more */
 };
 
 /* The hypervisor's log: from `position` (bytes since launch) on. */
@@ -56,7 +57,7 @@ struct mv_loader_log {
 
 #define MV_LOADER_START _IOWR('v', 0x01, struct mv_loader_start)
 #define MV_LOADER_STOP _IOR('v', 0x02, __u32) /* out: enum mv_loader_reason */
-#define MV_LOADER_STATUS _IOR('v', 0x03, struct mv_loader_status)
+#define MV_LOADER_STATUS _IOWR('v', 0x03, struct mv_loader_status)
 #define MV_LOADER_LOG _IOWR('v', 0x04, struct mv_loader_log)
 
 #endif /* MV_LOADER_H */

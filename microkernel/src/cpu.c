@@ -150,6 +150,7 @@ static void set_msrs(struct cpu *cpu)
 {
 	hw_wrmsr(MSR_EFER, hw_rdmsr(MSR_EFER) | EFER_SCE | EFER_NXE);
 	hw_wrmsr(MSR_GS_BASE, (u64)cpu);
+	hw_wrmsr(MSR_KERNEL_GS_BASE, 0); /* ring 3's at first */
 	hw_wrmsr(MSR_STAR, (u64)GDT_KCODE << 32 | (u64)(GDT_KDATA | 3) << 48);
 	hw_wrmsr(MSR_LSTAR, (u64)entry_syscall);
 	hw_wrmsr(MSR_SFMASK, X86_EFLAGS_TF | X86_EFLAGS_IF | X86_EFLAGS_DF | X86_EFLAGS_AC |

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Ways into ring 0: system calls and exceptions of ring 3, and exceptions of our own.
+ * Ring 3 may load GS with a selector, so the base that points to struct cpu waits in
+ * KernelGSbase meanwhile.
  */
 #include "offsets.h"
 
@@ -13,6 +15,7 @@
  */
 	.globl entry_syscall
 entry_syscall:
+	swapgs
 	mov	%rsp, %gs:CPU_USER_RSP
 	mov	%gs:CPU_KSTACK_TOP, %rsp
 	push	%rcx
@@ -39,6 +42,7 @@ entry_syscall:
 	xor	%r8d, %r8d
 	xor	%r9d, %r9d
 	xor	%r10d, %r10d
+	swapgs
 	sysretq
 
 /* void entry_user(u64 rip, u64 rsp, u64 rdi, u64 rsi): ring 3 begins; never returns. */
@@ -51,14 +55,10 @@ entry_user:
 	push	%rdi
 	mov	%rdx, %rdi
 	mov	%rcx, %rsi
-	xor	%eax, %eax
-	xor	%ebx, %ebx
-	xor	%ecx, %ecx
-	xor	%edx, %edx
-	xor	%ebp, %ebp
-	.irp	n, 8, 9, 10, 11, 12, 13, 14, 15
-	xor	%r\n\()d, %r\n\()d
+	.irp	reg, eax, ebx, ecx, edx, ebp, r8d, r9d, r10d, r11d, r12d, r13d, r14d, r15d
+	xor	%\reg, %\reg
 	.endr
+	swapgs
 	iretq
 
 /* One stub per vector: an error code, the vector, then everything else (struct frame). */
@@ -82,30 +82,20 @@ entry_stubs:
 	.endr
 
 entry_exception:
-	.irp	n, 15, 14, 13, 12, 11, 10, 9, 8
-	push	%r\n
+	testb	$3, 24(%rsp) /* CS */
+	jz	1f
+	swapgs
+1:	.irp	reg, r15, r14, r13, r12, r11, r10, r9, r8, rbp, rdi, rsi, rdx, rcx, rbx, rax
+	push	%\reg
 	.endr
-	push	%rbp
-	push	%rdi
-	push	%rsi
-	push	%rdx
-	push	%rcx
-	push	%rbx
-	push	%rax
 	mov	%rsp, %rdi
 	cld
 	call	exception
-	pop	%rax
-	pop	%rbx
-	pop	%rcx
-	pop	%rdx
-	pop	%rsi
-	pop	%rdi
-	pop	%rbp
-	.irp	n, 8, 9, 10, 11, 12, 13, 14, 15
-	pop	%r\n
+	.irp	reg, rax, rbx, rcx, rdx, rsi, rdi, rbp, r8, r9, r10, r11, r12, r13, r14, r15
+	pop	%\reg
 	.endr
 	add	$16, %rsp
+	swapgs /* only faults of ring 3 are gone on behind */
 	iretq
 
 	.section .note.GNU-stack, "", @progbits

@@ -37,6 +37,7 @@ bool device_running(struct mv_loader_status *st)
 
 	if (fd < 0)
 		return false;
+	*st = (struct mv_loader_status){ 0 };
 	running = ioctl(fd, MV_LOADER_STATUS, st) == 0 && st->running;
 	close(fd);
 	return running;
