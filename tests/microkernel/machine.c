@@ -80,6 +80,8 @@ static u64 *msr_of(u32 msr)
 		return &here()->sfmask;
 	case MSR_GS_BASE:
 		return &here()->gs_base;
+	case MSR_KERNEL_GS_BASE:
+		return &here()->kernel_gs_base;
 	case MSR_TSC_AUX:
 		return &here()->tsc_aux;
 	case MSR_VM_HSAVE_PA:

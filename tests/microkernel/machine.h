@@ -40,7 +40,7 @@ struct machine_trace {
 
 /* Registers of one CPU; `fpu` stands for all FPU registers. */
 struct machine_cpu {
-	u64 gs_base, efer, hsave, lstar, star, sfmask;
+	u64 gs_base, kernel_gs_base, efer, hsave, lstar, star, sfmask;
 	u64 dr[4], xcr0, cr2, cr3, cr4, fpu, tsc_aux;
 	u64 tlb_flushes, cr8_writes;
 };
