@@ -157,28 +157,24 @@ static __attribute__((noinline)) void asid_assign(struct cpu *cpu, struct vs *vs
 	vs->clean &= ~CLEAN_ASID;
 }
 
-static void fpu_save(const struct cpu *cpu, struct vs *vs)
+/* A guest's XCR0 is known, as its XSETBV is intercepted. */
+static void fpu_swap(const struct cpu *cpu, struct vs *from, const struct vs *to)
 {
-	if (!cpu->xcr0_all) {
-		hw_fxsave(vs->fpu);
-		return;
-	}
-	if (is_root(vs)) /* a guest's XSETBV is intercepted */
-		vs->xcr0 = hw_xgetbv();
-	if (vs->xcr0 != cpu->xcr0_all)
-		hw_xsetbv(cpu->xcr0_all);
-	hw_xsave(vs->fpu, cpu->xcr0_all);
-}
+	const u64 all = cpu->xcr0_all;
 
-static void fpu_load(const struct cpu *cpu, const struct vs *vs)
-{
-	if (!cpu->xcr0_all) {
-		hw_fxrstor(vs->fpu);
+	if (!all) {
+		hw_fxsave(from->fpu);
+		hw_fxrstor(to->fpu);
 		return;
 	}
-	hw_xrstor(vs->fpu, cpu->xcr0_all);
-	if (vs->xcr0 != cpu->xcr0_all)
-		hw_xsetbv(vs->xcr0);
+	if (is_root(from))
+		from->xcr0 = hw_xgetbv();
+	if (from->xcr0 != all)
+		hw_xsetbv(all);
+	hw_xsave(from->fpu, all);
+	hw_xrstor(to->fpu, all);
+	if (to->xcr0 != all)
+		hw_xsetbv(to->xcr0);
 }
 
 /* One of the two is root: its debug registers leave the CPU only for a guest with its own. */
@@ -212,8 +208,7 @@ static void switch_to(struct cpu *cpu, struct vs *vs)
 		switch_to(cpu, cpu->root_vs);
 		from = cpu->root_vs;
 	}
-	fpu_save(cpu, from);
-	fpu_load(cpu, vs);
+	fpu_swap(cpu, from, vs);
 	debug_swap(from, vs);
 	tsc_aux_swap(cpu, from, vs);
 	if (!is_root(from) && cpu->features & CPU_IBPB)
@@ -267,7 +262,7 @@ static void tcg_after_exit(struct vs *vs)
 	vs->window = VS_WINDOW_UNKNOWN;
 }
 
-static void enter(struct cpu *cpu, struct vs *vs)
+static inline __attribute__((always_inline)) void enter(struct cpu *cpu, struct vs *vs)
 {
 	struct vmcb *v = vmcb_of(vs);
 
@@ -275,33 +270,44 @@ static void enter(struct cpu *cpu, struct vs *vs)
 	if (vs->cpu != cpu->id || vs->asid_generation != cpu->asid_generation)
 		asid_assign(cpu, vs);
 	v->clean = vs->clean;
-	/* Told to all before the entry, and before epoch_join looks: see epoch_passed_by. */
-	if (is_root(vs))
-		__atomic_store_n(&cpu->in_root, 1, __ATOMIC_SEQ_CST);
 	vs->state->entries++;
 	cpu->root_vs->state->switches++;
 	svm_enter(vs->page[PAGE_BLOCK].v, vs->state->gpr, cpu->host_vmcb.v);
-	if (is_root(vs))
-		__atomic_store_n(&cpu->in_root, 0, __ATOMIC_SEQ_CST);
 	if (cpu->features & CPU_TCG)
 		tcg_after_exit(vs);
 	vs->clean = CLEAN_ALL;
-	epoch_join(cpu);
 }
 
-/* Exits that ring 0 serves itself. True: go on with the VS. */
-static bool served(struct cpu *cpu, struct vs *vs)
+/* Ring 0 has served the exit; what it interrupted would be lost. */
+static void reinject(struct vmcb *v)
 {
-	struct vmcb *v = vmcb_of(vs);
+	v->event_inj = v->exit_int_info & EVENT_VALID ? v->exit_int_info : 0;
+}
 
-	if (is_root(vs) ? svm_root_exit(cpu, vs) : is_dr_exit(v->exit_code)) {
-		if (!is_root(vs))
-			debug_regs_take(cpu, vs);
-		/* What the exit interrupted would be lost. */
-		v->event_inj = v->exit_int_info & EVENT_VALID ? v->exit_int_info : 0;
-		return true;
+/* That it runs is told to all before the entry, and before epoch_join looks: epoch_passed_by. */
+static void run_root(struct cpu *cpu, struct vs *root)
+{
+	for (;;) {
+		__atomic_store_n(&cpu->in_root, 1, __ATOMIC_SEQ_CST);
+		enter(cpu, root);
+		__atomic_store_n(&cpu->in_root, 0, __ATOMIC_SEQ_CST);
+		epoch_join(cpu);
+		if (!svm_root_exit(cpu, root))
+			return;
+		reinject(vmcb_of(root));
 	}
-	return false;
+}
+
+static void run_guest(struct cpu *cpu, struct vs *vs)
+{
+	for (;;) {
+		enter(cpu, vs);
+		epoch_join(cpu);
+		if (!is_dr_exit(vmcb_of(vs)->exit_code))
+			return;
+		debug_regs_take(cpu, vs);
+		reinject(vmcb_of(vs));
+	}
 }
 
 /* All MSRs, by a map that has all bits set anyway, or those that the VMCB doesn't switch. */
@@ -344,10 +350,14 @@ s64 backend_run(struct cpu *cpu, struct vs *vs)
 		commit_cpu(cpu, vs, dirty);
 	}
 	svm_commit(vs);
-	do
-		enter(cpu, vs);
-	while (served(cpu, vs));
-	svm_collect(vs);
+	if (is_root(vs)) {
+		run_root(cpu, vs);
+		svm_collect(vs);
+	} else {
+		run_guest(cpu, vs);
+		svm_collect(vs);
+		svm_collect_cr(vs);
+	}
 	svm_decode(cpu, vs, &vs->state->exit);
 	return 0;
 }

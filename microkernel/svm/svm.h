@@ -27,6 +27,7 @@ static inline bool is_root(const struct vs *vs)
 void svm_commit_changed(struct vs *vs, u32 dirty, u32 window);
 void svm_commit(struct vs *vs);
 void svm_collect(struct vs *vs);
+void svm_collect_cr(struct vs *vs);
 u16 svm_attrib(u16 vmcb_attrib);
 struct vmcb_seg svm_seg(struct mk_seg seg);
 

@@ -179,7 +179,7 @@ void svm_commit(struct vs *vs)
 	s->inject = (struct mk_event){ .type = MK_EVENT_NONE };
 }
 
-static void collect_cr(struct vs *vs)
+void svm_collect_cr(struct vs *vs)
 {
 	struct mk_state *s = vs->state;
 	const struct vmcb *v = vmcb_of(vs);
@@ -190,6 +190,7 @@ static void collect_cr(struct vs *vs)
 	s->cr4 = v->cr4;
 	s->cr8 = v->v_intr & V_TPR_MASK;
 	s->efer = v->efer & ~EFER_SVME;
+	s->valid |= MK_G_CR;
 }
 
 /* What every exit shows; ring 3 asks for the rest when it needs it. */
@@ -204,10 +205,6 @@ void svm_collect(struct vs *vs)
 	s->rflags = v->rflags;
 	s->shadow = v->int_state & INT_STATE_SHADOW;
 	s->valid = MK_G_GPR | MK_G_TSC;
-	if (is_root(vs))
-		return;
-	collect_cr(vs);
-	s->valid = MK_G_GPR | MK_G_CR | MK_G_TSC;
 }
 
 void backend_fetch(struct vs *vs, u32 groups)
@@ -217,7 +214,7 @@ void backend_fetch(struct vs *vs, u32 groups)
 	const struct cpu *cpu = cpu_this();
 
 	if (groups & MK_G_CR)
-		collect_cr(vs);
+		svm_collect_cr(vs);
 	if (groups & MK_G_SEG) {
 		SEGS(FETCH_SEG)
 	}
