@@ -16,10 +16,12 @@ static uint64_t mask(unsigned int bytes)
 	return bytes >= 8 ? ~0ULL : (1ULL << bytes * 8) - 1;
 }
 
+/* Of 1, 2 or 4 bytes. */
 static uint64_t bit_size(unsigned int bytes)
 {
-	return bytes == 1 ? mv_bit_size_t_8 : bytes == 2 ? mv_bit_size_t_16 : mv_bit_size_t_32;
+	return bytes >> 1;
 }
+MV_ABI_ASSERT(mv_bit_size_t_8 == 0 && mv_bit_size_t_16 == 1 && mv_bit_size_t_32 == 2);
 
 uint32_t io_wanted(const struct vs *vs)
 {
@@ -31,24 +33,27 @@ uint32_t io_wanted(const struct vs *vs)
 static void leave_io(struct run *r, uint64_t type, uint64_t reps, uint64_t value)
 {
 	struct mv_exit_io_t *page = mk_shared();
+	const struct mk_exit *exit = &r->vs.st->exit;
 
-	page->addr = r->vs.st->exit.io.port;
+	page->addr = exit->io.port;
 	page->data = value;
 	page->reps = reps;
 	page->type = type;
-	page->size = bit_size(r->vs.st->exit.io.size);
+	page->size = bit_size(exit->io.size);
 	run_leave(r, mv_exit_reason_t_io);
 }
 
 static void wait_for(struct run *r, enum io_pending io, uint32_t reps, uint64_t next)
 {
-	struct vs_data *data = state_data(r->vs.st);
+	struct mk_state *st = r->vs.st;
+	struct vs_data *data = state_data(st);
+	uint64_t rip = walk_linear_rip(&r->vs);
 
-	data->io = io;
-	data->io_reps = reps;
-	data->io_size = r->vs.st->exit.io.size;
-	data->io_rip = walk_linear_rip(&r->vs);
+	data->io_rip = rip;
 	data->io_next = next;
+	data->io_reps = reps;
+	data->io_size = st->exit.io.size;
+	data->io = io;
 }
 
 /* A string instruction, as far as prefixes change it. */
@@ -367,11 +372,11 @@ static void in_complete(struct run *r, const uint8_t *in)
 /* Nothing is completed when somebody moved RIP meanwhile. */
 void io_complete(struct run *r, const uint8_t *in)
 {
-	struct vs_data *data = state_data(r->vs.st);
+	struct vs_data *const data = state_data(r->vs.st);
 	uint8_t io = data->io;
 
 	data->io = IO_NONE;
-	if (io == IO_NONE || walk_linear_rip(&r->vs) != data->io_rip)
+	if (walk_linear_rip(&r->vs) != data->io_rip)
 		return;
 	if (io == IO_IN)
 		in_complete(r, in);

@@ -82,7 +82,7 @@ void msr_complete(struct run *r, const uint8_t *in)
 	uint64_t value;
 
 	data->msr = MSR_NONE;
-	if (msr == MSR_NONE || walk_linear_rip(&r->vs) != data->msr_rip)
+	if (walk_linear_rip(&r->vs) != data->msr_rip)
 		return;
 	if (flags_of(r) & MV_RUN_FLAG_MSR_EXECUTE) {
 		execute(r, msr == MSR_WRITE);

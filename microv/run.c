@@ -91,15 +91,16 @@ int run_failed(struct run *r, int err, const struct fault *fault)
 void run_advance(struct run *r, uint64_t next)
 {
 	struct mk_state *st = r->vs.st;
+	uint64_t rflags = st->rflags;
 
 	st->rip = walk_long_mode(&r->vs) ? next : (uint32_t)next;
+	st->rflags = rflags & ~RFLAGS_RF;
 	st->shadow = 0;
-	st->rflags &= ~RFLAGS_RF;
-	if (st->rflags & RFLAGS_TF)
+	if (rflags & RFLAGS_TF)
 		run_single_step(r);
 }
 
-void run_single_step(struct run *r)
+__attribute__((noinline)) void run_single_step(struct run *r)
 {
 	struct mk_state *st = r->vs.st;
 
@@ -173,6 +174,7 @@ static mv_status_t begin(struct run *r)
 	const struct mv_run_t *page = mk_shared();
 	uint64_t flags = __atomic_load_n(&page->flags, __ATOMIC_RELAXED);
 	uint64_t in_bytes = __atomic_load_n(&page->in_bytes, __ATOMIC_RELAXED);
+	struct vs_data *data = state_data(r->vs.st);
 	uint8_t in[MV_EXIT_IO_MAX_BYTES];
 
 	if (flags & ~MV_RUN_FLAGS_ALL || !input_fits(r, in_bytes, flags))
@@ -182,12 +184,14 @@ static mv_status_t begin(struct run *r)
 	if (!(flags & MV_RUN_FLAG_NO_LISTS) && write_lists(r))
 		return MV_STATUS_FAILURE_UNKNOWN;
 
-	state_data(r->vs.st)->run_flags = flags;
+	data->run_flags = flags;
 	walk_answer(&r->vs, flags);
 	r->window = !!(flags & MV_RUN_FLAG_WINDOW);
-	io_complete(r, in);
+	if (data->io != IO_NONE)
+		io_complete(r, in);
 	mmio_complete(r, in, in_bytes);
-	msr_complete(r, in);
+	if (data->msr != MSR_NONE)
+		msr_complete(r, in);
 	if (flags & MV_RUN_FLAG_COMPLETE_ONLY && !r->done)
 		run_leave(r, mv_exit_reason_t_interrupt);
 	return MV_STATUS_SUCCESS;

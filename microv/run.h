@@ -56,7 +56,8 @@ mv_status_t run_crashed(struct call *c);
 /* Serves the exit in the guest's state page (guest.c). */
 void guest_exit(struct run *r);
 
-/* An IO exit; and what completes it at the next run, with the bytes that root read (io.c). */
+/* An IO exit; and what completes it, if one waits, at the next run, with the bytes that root
+ * read (io.c). */
 void io_exit(struct run *r);
 void io_complete(struct run *r, const uint8_t *in);
 
