@@ -100,22 +100,11 @@ int insn_fetch(unsigned int cpu, struct vs *vs, struct insn *insn, struct fault 
 	return 1;
 }
 
-#define TWO_BYTES 0x0F
-
 int insn_count_prefixes(unsigned int cpu, struct vs *vs, unsigned int *count, struct fault *fault)
 {
-	unsigned int access = WALK_EXEC | (walk_cpl(vs) == 3 ? WALK_USER : 0);
-	struct mapping map;
 	struct insn insn;
-	uint8_t first;
-	int err = walk(cpu, vs, walk_linear_rip(vs), access, &map, fault);
+	int err = insn_fetch(cpu, vs, &insn, fault);
 
-	*count = 0;
-	if (!err)
-		err = walk_gpa_copy(cpu, vs, map.gpa, &first, 1, 0);
-	if (err || first == TWO_BYTES) /* nearly always */
-		return err;
-	err = insn_fetch(cpu, vs, &insn, fault);
-	*count = insn.prefixes;
+	*count = err ? 0 : insn.prefixes;
 	return err;
 }

@@ -9,6 +9,7 @@
 #include "walk.h"
 
 #define INSN_MAX 15
+#define INSN_TWO_BYTES 0x0F /* nearly all that exit begin with it: no prefix */
 
 struct insn {
 	uint8_t bytes[INSN_MAX];

@@ -5,6 +5,8 @@
 /* start.S */
 int window_copy(void *dst, const void *src, size_t len);
 int window_load(uint64_t *to, const uint64_t *from);
+int window_check(const struct mk_window_word *word, const struct mk_window_word *end, uint64_t gpa,
+		 uint64_t window);
 int window_or(void *byte, unsigned int bits);
 int window_cmpxchg(void *p, const uint64_t old[2], const uint64_t value[2], size_t len);
 extern const char window_start[], window_end[], window_fault[];
@@ -34,6 +36,12 @@ int mk_window_copy(uint64_t gpa, void *buf, size_t len, int write)
 int mk_window_load(uint64_t gpa, uint64_t *value)
 {
 	return window_load(value, (const uint64_t *)(MK_U_WINDOW + gpa));
+}
+
+int mk_window_check(const struct mk_window_word *word, const struct mk_window_word *end,
+		    uint64_t gpa)
+{
+	return window_check(word, end, gpa, MK_U_WINDOW);
 }
 
 int mk_window_or(uint64_t gpa, uint8_t bits)

@@ -34,6 +34,13 @@ int mk_window_or(uint64_t gpa, uint8_t bits);
 /* The same for a word, at an address that is aligned. */
 int mk_window_load(uint64_t gpa, uint64_t *value);
 
+/* The byte at gpa, if each of the words (at least one) is what it says; else less than 0. */
+struct mk_window_word {
+	uint64_t gpa, value;
+};
+int mk_window_check(const struct mk_window_word *word, const struct mk_window_word *end,
+		    uint64_t gpa);
+
 /*
  * Atomically replaces `old` there, of 1, 2, 4, 8 or (aligned) 16 bytes. 0; 1: something else
  * is there; -MK_EFAULT.

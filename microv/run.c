@@ -110,21 +110,26 @@ __attribute__((noinline)) void run_single_step(struct run *r)
 	exit_inject(st, VEC_DB, 0, 0);
 }
 
-void run_skip(struct run *r, unsigned int len)
+static __attribute__((noinline)) void skip_prefixes(struct run *r, unsigned int len)
 {
-	struct mk_state *st = r->vs.st;
 	struct fault fault;
 	unsigned int prefixes;
+	int err = insn_count_prefixes(r->c->cpu, &r->vs, &prefixes, &fault);
 
-	if (st->exit.len) {
-		len = st->exit.len;
-	} else {
-		if (run_failed(r, insn_count_prefixes(r->c->cpu, &r->vs, &prefixes, &fault),
-			       &fault))
-			return;
-		len += prefixes;
-	}
-	run_advance(r, st->rip + len);
+	if (!run_failed(r, err, &fault))
+		run_advance(r, r->vs.st->rip + prefixes + len);
+}
+
+void run_skip(struct run *r, unsigned int len)
+{
+	const struct mk_state *st = r->vs.st;
+
+	if (st->exit.len)
+		run_advance(r, st->rip + st->exit.len);
+	else if (walk_code_byte(r->c->cpu, &r->vs) == INSN_TWO_BYTES)
+		run_advance(r, st->rip + len);
+	else
+		skip_prefixes(r, len);
 }
 
 /* What user space didn't read of a device is asked for once more. */

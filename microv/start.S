@@ -64,6 +64,24 @@ window_load:
 	movq	%rdx, (%rdi)
 	ret
 
+/*
+ * int window_check(const struct mk_window_word *word, const struct mk_window_word *end,
+ *		    uint64_t gpa, uint64_t window): the byte; -1: a word isn't what it was; -MK_EFAULT.
+ */
+	.globl window_check
+window_check:
+	movq	(%rdi), %rax
+	movq	8(%rdi), %r8
+	cmpq	%r8, (%rcx,%rax)
+	jne	1f
+	addq	$16, %rdi
+	cmpq	%rsi, %rdi
+	jb	window_check
+	movzbl	(%rcx,%rdx), %eax
+	ret
+1:	movl	$-1, %eax
+	ret
+
 /* int window_or(void *byte, unsigned int bits): sets bits atomically; 0 or -MK_EFAULT. */
 	.globl window_or
 window_or:

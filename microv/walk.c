@@ -35,21 +35,18 @@ static const struct mode mode_5 = { .levels = 5, .bits = 9, .size = 8 };
  * The last walk: all that its result depends on. With entries of 8 bytes only. While each entry
  * is what it was, so is the result.
  */
-struct memo_entry {
-	uint64_t gpa, pte;
-};
-
 struct memo {
 	uint64_t gla; /* of the page */
-	uint64_t cr0, cr3, cr4, efer, ac;
-	unsigned int access, vmid;
-	unsigned int levels; /* 0: there is none */
-	struct memo_entry entry[5];
+	uint64_t who; /* asks, and for what; 0: there is none */
+	uint64_t cr0, cr3, cr4, efer;
+	struct mk_window_word entry[5], *end;
 	struct mapping map; /* of the page */
 };
 
-/* One for code and one for data. */
-static struct memo memos[MV_MAX_PPS][2];
+/* No line of the cache is two CPUs'. */
+static struct memos {
+	struct memo data, code;
+} __attribute__((aligned(512))) memos[MV_MAX_PPS];
 
 /* A walk under way. */
 struct walker {
@@ -60,103 +57,6 @@ struct walker {
 	unsigned int access;
 	uint64_t rights; /* PTE_W, PTE_U of all levels so far; PTE_NX if any has it */
 };
-
-/* What was mapped since it was opened may not be there. */
-static __attribute__((noinline)) int guest_open_now(struct cpu *cpu, unsigned int vmid,
-						    uint32_t maps)
-{
-	if (mk_window_open(vmid) < 0)
-		return -MK_EFAULT;
-	cpu->window = vmid;
-	cpu->window_maps = maps;
-	return 0;
-}
-
-static int guest_open(unsigned int id, unsigned int vmid)
-{
-	const uint32_t maps = vm_maps(vmid);
-	struct cpu *cpu = &cpus[id];
-
-	if (cpu->window == vmid && cpu->window_maps == maps)
-		return 0;
-	return guest_open_now(cpu, vmid, maps);
-}
-
-static int guest_ready(unsigned int cpu, const struct vs *vs, uint64_t gpa, unsigned int len)
-{
-	if (gpa >= MK_GPA_END || len > MK_GPA_END - gpa)
-		return -MK_EFAULT;
-	return guest_open(cpu, vs->vmid);
-}
-
-static int is_known(const struct vs_data *data, uint64_t page)
-{
-	unsigned int i = 0;
-
-	while (i < ABSENT_PAGES && data->devices[i] != page)
-		i++;
-	return i < ABSENT_PAGES;
-}
-
-int walk_is_device(struct vs *vs, uint64_t gpa, int write)
-{
-	struct vs_data *data = state_data(vs->st);
-	uint64_t page = gpa - gpa % MV_PAGE_SIZE + ABSENT_VALID + (write ? ABSENT_WRITE : 0);
-
-	if (!(data->run_flags & MV_RUN_FLAG_ASK) || is_known(data, page))
-		return 1;
-	data->asked = page;
-	return 0;
-}
-
-/*
- * The oldest goes: there is room for all that one instruction can ask for, so that it ends. An
- * answer may be older than what makes root forget.
- */
-void walk_answer(struct vs *vs, uint64_t run_flags)
-{
-	struct vs_data *data = state_data(vs->st);
-
-	if (run_flags & MV_RUN_FLAG_NO_MEMORY && data->asked)
-		data->devices[data->devices_next++ % ABSENT_PAGES] = data->asked;
-	if (run_flags & MV_RUN_FLAG_FORGET)
-		memset(data->devices, 0, sizeof(data->devices));
-	data->asked = 0;
-}
-
-static int absent(struct vs *vs, uint64_t gpa, int write)
-{
-	return walk_is_device(vs, gpa, write) ? -MK_EFAULT : -MK_EAGAIN;
-}
-
-int walk_gpa_copy(unsigned int cpu, struct vs *vs, uint64_t gpa, void *buf, unsigned int len,
-		  int write)
-{
-	int err = guest_ready(cpu, vs, gpa, len);
-
-	if (err)
-		return err;
-	return mk_window_copy(gpa, buf, len, write) ? absent(vs, gpa, write) : 0;
-}
-
-int walk_gpa_writable(unsigned int cpu, struct vs *vs, uint64_t gpa)
-{
-	if (guest_ready(cpu, vs, gpa, 1))
-		return 0;
-	if (!mk_window_or(gpa, 0))
-		return 1;
-	return walk_is_device(vs, gpa, 1) ? 0 : -MK_EAGAIN;
-}
-
-int walk_gpa_cmpxchg(unsigned int cpu, struct vs *vs, uint64_t gpa, const void *old,
-		     const void *value, unsigned int len)
-{
-	int err = guest_ready(cpu, vs, gpa, len);
-
-	if (!err)
-		err = mk_window_cmpxchg(gpa, old, value, len);
-	return err < 0 ? absent(vs, gpa, 1) : err;
-}
 
 int walk_canonical(struct vs *vs, uint64_t gla)
 {
@@ -272,11 +172,7 @@ static int page_fault(const struct walker *w, struct fault *fault, uint32_t erro
 
 static void remember(const struct walker *w, uint64_t gpa, uint64_t pte)
 {
-	struct memo *m = w->memo;
-
-	m->entry[m->levels].gpa = gpa;
-	m->entry[m->levels].pte = pte;
-	m->levels++;
+	*w->memo->end++ = (struct mk_window_word){ .gpa = gpa, .value = pte };
 }
 
 /* Sets the A (and of a written page the D) bit; the low byte of an entry has both. */
@@ -349,7 +245,7 @@ static inline int read_entry(const struct walker *w, const struct mode *mode, ui
 	if (gpa >= MK_GPA_END)
 		return -MK_EFAULT;
 	err = mode->size == 8 ? mk_window_load(gpa, pte) : mk_window_copy(gpa, pte, 4, 0);
-	return err ? absent(w->vs, gpa, 0) : 0;
+	return err ? walk_gpa_absent(w->vs, gpa, 0) : 0;
 }
 
 static inline __attribute__((always_inline)) int
@@ -380,25 +276,28 @@ walk_tables(struct walker *w, const struct mode *mode, struct mapping *map, stru
 	return 0;
 }
 
-static int memo_holds(const struct memo *m, const struct vs *vs, uint64_t gla,
-		      unsigned int access)
+static inline uint64_t who(const struct vs *vs, unsigned int access)
+{
+	uint64_t ac = access & WALK_EXEC ? 0 : vs->st->rflags & RFLAGS_AC;
+
+	return (uint64_t)vs->id << 32 | ac | access;
+}
+_Static_assert(MK_GUEST_VS_FIRST > 0, "no guest's VS makes 0 of it");
+
+/* Is the memo about this, but for what the entries are now? With the window open, then. */
+static inline int memo_is_of(const struct memo *m, unsigned int cpu, const struct vs *vs,
+			     uint64_t gla, unsigned int access)
 {
 	const struct mk_state *st = vs->st;
 
-	return m->levels && m->gla == gla - gla % MV_PAGE_SIZE && m->access == access &&
-	       m->vmid == vs->vmid && m->cr3 == st->cr3 && m->cr0 == st->cr0 &&
-	       m->cr4 == st->cr4 && m->efer == st->efer && m->ac == (st->rflags & RFLAGS_AC);
+	return m->gla == gla - gla % MV_PAGE_SIZE && m->who == who(vs, access) &&
+	       m->cr3 == st->cr3 && m->cr0 == st->cr0 && m->cr4 == st->cr4 &&
+	       m->efer == st->efer && !walk_gpa_open(cpu, vs);
 }
 
 static int entries_hold(const struct memo *m)
 {
-	const struct memo_entry *e = m->entry, *end = e + m->levels;
-	uint64_t pte;
-
-	for (; e < end; e++)
-		if (mk_window_load(e->gpa, &pte) || pte != e->pte)
-			return 0;
-	return 1;
+	return mk_window_check(m->entry, m->end, m->entry[0].gpa) >= 0;
 }
 
 static void memo_keep(const struct walker *w, const struct mapping *map)
@@ -406,18 +305,16 @@ static void memo_keep(const struct walker *w, const struct mapping *map)
 	const struct mk_state *st = w->vs->st;
 	struct memo *m = w->memo;
 
+	if ((!(st->efer & EFER_LMA) && !(st->cr4 & CR4_PAE)) || map->gpa >= MK_GPA_END)
+		return;
 	m->gla = w->gla - w->gla % MV_PAGE_SIZE;
-	m->access = w->access;
-	m->vmid = w->vs->vmid;
+	m->who = who(w->vs, w->access);
 	m->cr0 = st->cr0;
 	m->cr3 = st->cr3;
 	m->cr4 = st->cr4;
 	m->efer = st->efer;
-	m->ac = st->rflags & RFLAGS_AC;
 	m->map = *map;
 	m->map.gpa -= map->gpa % MV_PAGE_SIZE;
-	if (!(st->efer & EFER_LMA) && !(st->cr4 & CR4_PAE))
-		m->levels = 0;
 }
 
 static int walk_mode(struct walker *w, struct mapping *map, struct fault *fault)
@@ -435,13 +332,12 @@ static int walk_paged(struct walker *w, struct mapping *map, struct fault *fault
 {
 	int err;
 
-	if (guest_open(w->cpu, w->vs->vmid))
+	if (walk_gpa_open(w->cpu, w->vs))
 		return page_fault(w, fault, 0);
-	w->memo->levels = 0;
+	w->memo->who = 0;
+	w->memo->end = w->memo->entry;
 	err = walk_mode(w, map, fault);
-	if (err)
-		w->memo->levels = 0;
-	else
+	if (!err)
 		memo_keep(w, map);
 	return err;
 }
@@ -465,11 +361,11 @@ static __attribute__((noinline)) int walk_anew(struct walker w, struct mapping *
 int walk(unsigned int cpu, struct vs *vs, uint64_t gla, unsigned int access, struct mapping *map,
 	 struct fault *fault)
 {
-	struct memo *m = &memos[cpu][!!(access & WALK_EXEC)];
+	struct memo *m = access & WALK_EXEC ? &memos[cpu].code : &memos[cpu].data;
 
 	KEEP(m);
 	state_fetch(vs->id, vs->st, MK_G_CR);
-	if (memo_holds(m, vs, gla, access) && !guest_open(cpu, vs->vmid) && entries_hold(m)) {
+	if (memo_is_of(m, cpu, vs, gla, access) && entries_hold(m)) {
 		map->gpa = m->map.gpa + gla % MV_PAGE_SIZE;
 		map->flags = m->map.flags;
 		return 0;
@@ -477,6 +373,18 @@ int walk(unsigned int cpu, struct vs *vs, uint64_t gla, unsigned int access, str
 	return walk_anew((struct walker){ .cpu = cpu, .vs = vs, .memo = m, .gla = gla,
 					  .access = access, .rights = PTE_W | PTE_U },
 			 map, fault);
+}
+
+int walk_code_byte(unsigned int cpu, struct vs *vs)
+{
+	unsigned int access = WALK_EXEC | (walk_cpl(vs) == 3 ? WALK_USER : 0);
+	const struct memo *m = &memos[cpu].code;
+	uint64_t gla = walk_linear_rip(vs);
+
+	KEEP(m);
+	if (!memo_is_of(m, cpu, vs, gla, access))
+		return -MK_ENOENT;
+	return mk_window_check(m->entry, m->end, m->map.gpa + gla % MV_PAGE_SIZE);
 }
 
 static unsigned int in_page(uint64_t gla, unsigned int len)

@@ -83,6 +83,9 @@ void walk_answer(struct vs *vs, uint64_t run_flags);
 int walk(unsigned int cpu, struct vs *vs, uint64_t gla, unsigned int access, struct mapping *map,
 	 struct fault *fault);
 
+/* The byte at RIP, if the last walk for code was at this page and still holds; else less than 0. */
+int walk_code_byte(unsigned int cpu, struct vs *vs);
+
 /*
  * Copies up to a page between buf and the guest's linear memory (into it with WALK_WRITE).
  * 0; 1 and the fault, with nothing copied; -MK_EFAULT when a page isn't memory of the VM;
@@ -94,6 +97,27 @@ int walk_copy(unsigned int cpu, struct vs *vs, uint64_t gla, void *buf, unsigned
 /* The same by guest-physical address: 0, -MK_EFAULT or -MK_EAGAIN (then part may be copied). */
 int walk_gpa_copy(unsigned int cpu, struct vs *vs, uint64_t gpa, void *buf, unsigned int len,
 		  int write);
+
+/*
+ * Opens the window for it: anew when something was mapped since, which may not be there. 0 or
+ * -MK_EFAULT.
+ */
+int walk_gpa_open_now(struct cpu *cpu, unsigned int vmid, uint32_t maps);
+
+static inline __attribute__((always_inline)) int
+walk_gpa_open(unsigned int id, const struct vs *vs)
+{
+	const unsigned int vmid = vs->vmid;
+	const uint32_t maps = vm_maps(vmid);
+	struct cpu *cpu = &cpus[id];
+
+	if (cpu->window == vmid && cpu->window_maps == maps)
+		return 0;
+	return walk_gpa_open_now(cpu, vmid, maps);
+}
+
+/* What it is where there is no memory: -MK_EFAULT or -MK_EAGAIN. */
+int walk_gpa_absent(struct vs *vs, uint64_t gpa, int write);
 
 /* Is there memory that the guest may write? 1, 0 or -MK_EAGAIN. */
 int walk_gpa_writable(unsigned int cpu, struct vs *vs, uint64_t gpa);

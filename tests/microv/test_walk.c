@@ -283,6 +283,40 @@ static void copy_faults_as_a_whole(void **state)
 	assert_int_equal(walk_copy(0, &vs, 0x401000, buf, 16, WALK_READ, &fault), -MK_EFAULT);
 }
 
+/* The byte at RIP is told while all that the last walk depended on is what it was. */
+static void code_byte(void **state)
+{
+	uint64_t *const depends[] = {
+		&vs.st->cr0,   &vs.st->cr3,   &vs.st->cr4,   &vs.st->efer,
+		entry(0x1000), entry(0x2000), entry(0x3010), entry(0x4000),
+	};
+
+	(void)state;
+	fake_mode_64(id);
+	vs.st->rip = 0x400123;
+	assert_true(walk_code_byte(0, &vs) < 0);
+	assert_int_equal(go(0x400000, WALK_EXEC), 0);
+	for (unsigned int i = 0; i < ARRAY_SIZE(depends); i++) {
+		fake_ram[0x400123] = i;
+		assert_int_equal(walk_code_byte(0, &vs), i);
+		*depends[i] ^= 1ULL << 11;
+		assert_true(walk_code_byte(0, &vs) < 0);
+		*depends[i] ^= 1ULL << 11;
+	}
+	assert_true(walk_code_byte(1, &vs) < 0);
+	vs.st->seg[MK_SS].attrib |= MK_ATTR_DPL;
+	assert_true(walk_code_byte(0, &vs) < 0);
+	vs.st->seg[MK_SS].attrib &= ~MK_ATTR_DPL;
+	vs.st->rip = 0x401000;
+	assert_true(walk_code_byte(0, &vs) < 0);
+
+	/* Nothing is there. */
+	*entry(0x4000) = FAKE_RAM | P | W | U;
+	assert_int_equal(go(0x400000, WALK_EXEC), 0);
+	vs.st->rip = 0x400000;
+	assert_true(walk_code_byte(0, &vs) < 0);
+}
+
 static void gla_to_gpa(void **state)
 {
 	(void)state;
@@ -313,6 +347,7 @@ int main(void)
 		cmocka_unit_test_setup(recursive_tables, setup),
 		cmocka_unit_test_setup(copies_over_a_page_border, setup),
 		cmocka_unit_test_setup(copy_faults_as_a_whole, setup),
+		cmocka_unit_test_setup(code_byte, setup),
 		cmocka_unit_test_setup(gla_to_gpa, setup),
 	};
 
