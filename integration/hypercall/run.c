@@ -342,7 +342,7 @@ static void string_io(void)
 
 		check_io(call, 0x3F8, MV_EXIT_IO_IN | MV_EXIT_IO_STRING, mv_bit_size_t_16);
 		require(bytes <= 6 - n);
-		call = run_in(g.vs, "abcdef" + n, bytes);
+		call = run_in(g.vs, &"abcdef"[n], bytes);
 		n += bytes;
 	}
 	check_hlt(call, mv_hlt_t_wait);

@@ -492,7 +492,7 @@ static void ports_late(void)
 		kt_set_regs(&g.vcpu, &regs);
 		for (unsigned int done = 0; done < 8; done += g.vcpu.run->io.count) {
 			RUN(&g.vcpu, KVM_EXIT_IO);
-			memcpy(kt_io_data(&g.vcpu), "abcdefgh" + done, g.vcpu.run->io.count);
+			memcpy(kt_io_data(&g.vcpu), &"abcdefgh"[done], g.vcpu.run->io.count);
 			if (!done)
 				CHECK_OK(madvise(mem, KT_PAGE, MADV_DONTNEED));
 		}

@@ -3,6 +3,7 @@
 #include "generate.h"
 #include "flags.h"
 
+#include <cpuid.h>
 #include <string.h>
 
 #define NONE 0xFF
@@ -98,6 +99,19 @@ static void choose_mode(struct maker *k)
 	seg[MK_SS] = stack[below(sizeof(stack))];
 }
 
+/* Clang has no __builtin_cpu_supports() for these. CPUID is slow in a VM: once is enough. */
+static int has_adx, has_lzcnt, has_movbe;
+
+__attribute__((constructor)) static void cpu_init(void)
+{
+	unsigned int a, b, c, d;
+
+	__builtin_cpu_init();
+	has_movbe = __get_cpuid(1, &a, &b, &c, &d) && c & bit_MOVBE;
+	has_adx = __get_cpuid_count(7, 0, &a, &b, &c, &d) && b & bit_ADX;
+	has_lzcnt = __get_cpuid(0x80000001, &a, &b, &c, &d) && c & bit_LZCNT;
+}
+
 static int usable(const struct maker *k, const struct template *t)
 {
 	if (t->flags & (k->mode == 8 ? T_LEGACY : T_LONG))
@@ -105,15 +119,14 @@ static int usable(const struct maker *k, const struct template *t)
 	/* In the other modes VEX is LDS and LES with what means a register there. */
 	if (!t->cpu)
 		return 1;
-	__builtin_cpu_init();
 	return (strcmp(t->cpu, "avx") || __builtin_cpu_supports("avx")) &&
 	       (strcmp(t->cpu, "avx2") || __builtin_cpu_supports("avx2")) &&
 	       (strcmp(t->cpu, "bmi") || __builtin_cpu_supports("bmi")) &&
 	       (strcmp(t->cpu, "bmi2") || __builtin_cpu_supports("bmi2")) &&
 	       (strcmp(t->cpu, "popcnt") || __builtin_cpu_supports("popcnt")) &&
-	       (strcmp(t->cpu, "lzcnt") || __builtin_cpu_supports("lzcnt")) &&
-	       (strcmp(t->cpu, "movbe") || __builtin_cpu_supports("movbe")) &&
-	       (strcmp(t->cpu, "adx") || __builtin_cpu_supports("adx")) &&
+	       (strcmp(t->cpu, "lzcnt") || has_lzcnt) &&
+	       (strcmp(t->cpu, "movbe") || has_movbe) &&
+	       (strcmp(t->cpu, "adx") || has_adx) &&
 	       (strcmp(t->cpu, "sse4.2") || __builtin_cpu_supports("sse4.2"));
 }
 

@@ -285,7 +285,7 @@ static void string_input(void **state)
 		assert_int_equal(run->io.direction, KVM_EXIT_IO_IN);
 		assert_int_equal(run->io.size, 1);
 		assert_in_range(run->io.count, 1, 5 - got);
-		memcpy(pio, "hello" + got, run->io.count);
+		memcpy(pio, &"hello"[got], run->io.count);
 		got += run->io.count;
 	}
 	assert_int_equal(got, 5);
