@@ -56,20 +56,23 @@ int platform_pin_there(void *os, uint64_t hva, uint64_t pages, uint64_t *spa)
 }
 
 /*
- * A long-term pin doesn't wait for userfaultfd, but fails with EFAULT: so then the page is got
- * without pinning it, which waits.
+ * A long-term pin doesn't wait for userfaultfd, but fails with EFAULT (and DEBUG_VM complains):
+ * so what isn't there is first got without pinning it, which waits.
  */
 static int pin_one(unsigned long hva, unsigned int flags, struct page **page)
 {
-	int ret;
+	int ret = pin_user_pages_fast_only(hva, 1, flags | FOLL_LONGTERM, page);
 
-	do {
-		ret = pin_user_pages_fast(hva, 1, flags | FOLL_LONGTERM, page);
-		if (ret != -EFAULT || get_user_pages_unlocked(hva, 1, page, flags) != 1)
+	while (ret != 1) {
+		ret = get_user_pages_unlocked(hva, 1, page, flags);
+		if (ret != 1)
 			return ret;
 		put_page(*page);
+		ret = pin_user_pages_fast(hva, 1, flags | FOLL_LONGTERM, page);
+		if (ret != -EFAULT || fatal_signal_pending(current))
+			return ret;
 		cond_resched();
-	} while (!fatal_signal_pending(current));
+	}
 	return ret;
 }
 
