@@ -6,6 +6,7 @@
 #include <linux/cpuhotplug.h>
 #include <linux/cpumask.h>
 #include <asm/cpufeature.h>
+#include <asm/debugreg.h>
 #include <asm/desc.h>
 #include <asm/msr.h>
 #include <asm/processor.h>
@@ -136,7 +137,7 @@ static int cpu_in(unsigned int cpu)
 	read_cpu(l);
 	svm_on();
 	rc = switch_launch(running->cr3, running->entries.boot_stack_top, running->entries.enter,
-			   cpu, l);
+			   cpu, MK_DIRECT + __pa(l), l);
 	if (rc)
 		svm_off(false);
 	else

@@ -39,8 +39,9 @@ void memory_destroy(struct hypervisor *hv);
 /* How much memory that is. */
 u64 memory_bytes(const struct hypervisor *hv);
 
-/* Runs the microkernel's init, then puts all CPUs into the root VM, and those that come
- * online later. 0 or -errno. */
+/* Runs the microkernel's init, then puts all CPUs into the root VM, and later those that come
+ * online. 0 or -errno.
+ */
 int launch_start(struct hypervisor *hv);
 
 /* Takes all CPUs out. Can't fail: whoever might object has been asked before. */
@@ -55,9 +56,13 @@ int launch_log(struct mv_loader_log *log);
 /* Whether SVM can be used here: 0, or -errno with *reason. */
 int launch_check(u32 *reason);
 
+/* For the shim, by symbol_get(): keeps the hypervisor from being stopped. -ENODEV: it doesn't run. */
+int mv_loader_acquire(void);
+void mv_loader_release(void);
+
 /* switch.S. All with interrupts off and GIF = 0, but for switch_stop, which sets it. */
 s64 switch_call(u64 cr3, u64 rsp, u64 function, u64 arg0, u64 arg1);
-s64 switch_launch(u64 cr3, u64 rsp, u64 function, u64 cpu, struct mk_launch *launch);
+s64 switch_launch(u64 cr3, u64 rsp, u64 function, u64 cpu, u64 arg1, struct mk_launch *launch);
 s64 switch_stop(u64 rax);
 extern u8 switch_page[], switch_tramp[];
 

@@ -24,10 +24,6 @@ static u64 started; /* seconds since the epoch */
 static unsigned int holders;
 static DEFINE_MUTEX(lock); /* all of the above */
 
-int mv_loader_acquire(void);
-void mv_loader_release(void);
-
-/* Keeps the hypervisor from being stopped. -ENODEV: it doesn't run. For the shim. */
 int mv_loader_acquire(void)
 {
 	int rc = -ENODEV;

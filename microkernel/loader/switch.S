@@ -38,7 +38,7 @@ SYM_DATA_END(switch_page)
 	pop	%rbx
 .endm
 
-/* RDI = new CR3, RSI = new RSP, RDX = function, RCX, R8 = arguments; RBX, RBP, R12 keep
+/* RDI = new CR3, RSI = new RSP, RDX = function, RCX, R8 = its arguments; RBX, RBP, R12 keep
  * Linux's RSP, CR3 and CR4. */
 .macro call_over
 	mov	%rsp, %rbx
@@ -72,20 +72,17 @@ SYM_FUNC_START(switch_call)
 SYM_FUNC_END(switch_call)
 
 /*
- * s64 switch_launch(u64 cr3, u64 rsp, u64 function, u64 cpu, struct mk_launch *)
+ * s64 switch_launch(u64 cr3, u64 rsp, u64 function, u64 cpu, u64 arg1, struct mk_launch *)
+ * arg1: the structure, as the microkernel sees it.
  * Returns twice or never: with 0 in the root VM, or with the microkernel's error.
  */
 SYM_FUNC_START(switch_launch)
 	save_callee
-	mov	%rsp, LAUNCH_RSP(%r8)
+	mov	%rsp, LAUNCH_RSP(%r9)
 	lea	.Llaunched(%rip), %rax
-	mov	%rax, LAUNCH_RIP(%r8)
+	mov	%rax, LAUNCH_RIP(%r9)
 	pushfq
-	popq	LAUNCH_RFLAGS(%r8)
-	/* The microkernel finds the structure in its own map of memory. */
-	sub	page_offset_base(%rip), %r8
-	movabs	$0xFFFF800000000000, %rax
-	add	%rax, %r8
+	popq	LAUNCH_RFLAGS(%r9)
 	call_over
 	restore_callee
 	RET
