@@ -307,7 +307,7 @@ static void step(struct run *r, struct emu *e)
 	struct vectors vectors;
 
 	vectors.loaded = vectors.dirty = 0;
-	r->vectors = &vectors;
+	r->vectors = &vectors; /* cppcheck-suppress autoVariables ; used until this returns only */
 	switch (emu_step(e)) {
 	case EMU_OK:
 		vector_commit(&vectors, &r->vs);

@@ -43,7 +43,7 @@ static void reads(void)
 		check_eq(phys_copy(hidden_spa + i, page, PAGE, false), 0);
 		if (!all_ones(page, PAGE))
 			test_note(__FILE__, __LINE__, "0x%llx doesn't read as all-ones",
-				  (unsigned long long)(hidden_spa + i));
+				  (unsigned long long)hidden_spa + i);
 	}
 }
 

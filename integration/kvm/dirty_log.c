@@ -175,7 +175,7 @@ static void from_the_start(void)
 {
 	struct kt_guest g = kt_guest(KT_LONG64, CODE(peek_poke));
 	const uint64_t gpa = RAM + 5 * KT_PAGE;
-	uint64_t bitmap[WORDS(PAGES)];
+	uint64_t bitmap[WORDS(PAGES)] = { 0 };
 
 	CHECK_OK(set_slot(&g.vm, 1, LOG, gpa, PAGES, large_memory()));
 	EXPECT_CLEAN(&g.vm);

@@ -29,7 +29,7 @@ static void wraps_around(void)
 	struct kt_vm vm = kt_vm_create();
 	uint8_t *mem = kt_anon(4 * KT_PAGE);
 
-	CHECK_ERRNO(kt_slot(&vm, 0, -2 * KT_PAGE, 4 * KT_PAGE, mem), EINVAL);
+	CHECK_ERRNO(kt_slot(&vm, 0, -(2 * KT_PAGE), 4 * KT_PAGE, mem), EINVAL);
 	CHECK_ERRNO(kt_slot(&vm, 0, -KT_PAGE, KT_PAGE, mem), EINVAL);
 	CHECK_ERRNO(kt_slot(&vm, 0, KT_PAGE, -KT_PAGE, mem), EINVAL);
 	CHECK_ERRNO(kt_slot(&vm, 0, 0, 1UL << 63, mem), EINVAL);

@@ -72,6 +72,7 @@ static void capability(void)
 
 static void check_layout(int fd, const char *id)
 {
+	uint64_t last = 0;
 	struct stats s = stats_of(fd);
 	void *volatile nowhere = (void *)8;
 	uint32_t bytes = 0, end;
@@ -100,8 +101,8 @@ static void check_layout(int fd, const char *id)
 	}
 	/* the data is the end */
 	kt_context("end:");
-	CHECK_EQ(pread(s.fd, &(uint64_t){ 0 }, 8, s.header.data_offset + bytes), 0);
-	CHECK_EQ(pread(s.fd, &(uint64_t){ 0 }, 8, s.header.data_offset + bytes - 4), 4);
+	CHECK_EQ(pread(s.fd, &last, 8, s.header.data_offset + bytes), 0);
+	CHECK_EQ(pread(s.fd, &last, 8, s.header.data_offset + bytes - 4), 4);
 	CHECK_ERRNO(write(s.fd, "x", 1), EBADF);
 	CHECK_ERRNO(pread(s.fd, nowhere, 8, 0), EFAULT);
 	close(s.fd);

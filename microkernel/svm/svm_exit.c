@@ -88,7 +88,7 @@ static void decode_mem(const struct vmcb *v, struct mk_exit *exit)
 
 static void decode_exception(const struct vmcb *v, struct mk_exit *exit)
 {
-	u8 vector = v->exit_code - SVM_EXIT_EXCP_BASE;
+	u8 vector = (v->exit_code - SVM_EXIT_EXCP_BASE) & 31;
 
 	exit->event = (struct mk_event){
 		.type = MK_EVENT_EXCEPTION,

@@ -109,9 +109,19 @@ static inline int64_t sign_extend(uint64_t value, unsigned int bytes)
 	return (int64_t)(value << unused) >> unused;
 }
 
-/* fault.c: all give EMU_FAULT. */
-int fault(struct emu *e, uint8_t vector);
-int fault_code(struct emu *e, uint8_t vector, uint32_t error);
+/* fault.c. What follows gives EMU_FAULT: inline, so that callers' compilers know. */
+void fault_set(struct emu *e, uint8_t vector, uint32_t error);
+
+static inline int fault_code(struct emu *e, uint8_t vector, uint32_t error)
+{
+	fault_set(e, vector, error);
+	return EMU_FAULT;
+}
+
+static inline int fault(struct emu *e, uint8_t vector)
+{
+	return fault_code(e, vector, 0);
+}
 
 /*
  * mem.c: memory. A span is translated, checked and not yet touched memory.

@@ -87,6 +87,7 @@ int mem_span_linear(struct emu *e, uint64_t gla, unsigned int len, unsigned int 
 static int check_alignment(struct emu *e, unsigned int seg, uint64_t ea, unsigned int len,
 			   unsigned int align)
 {
+	/* cppcheck-suppress arrayIndexOutOfBoundsCond ; it thinks that all smaller ones are meant */
 	uint64_t base = is_long64(e) && seg < MK_FS ? 0 : e->regs.seg[seg].base;
 	/* Of 32 bytes each half is looked at, but where the instruction itself asks for more. */
 	unsigned int unit = align == ALIGN_AC && len > 16 ? 16 : len;

@@ -7,7 +7,7 @@ int run_xchg(struct emu *e, const struct insn *in)
 {
 	int memory = in->operand[0].kind == OPERAND_MEM ? 0 : 1;
 	struct insn locked = *in;
-	struct place place;
+	struct place place = { .old = 0 };
 	uint64_t value;
 	int err = operand_read(e, in, !memory, &value);
 

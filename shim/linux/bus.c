@@ -26,12 +26,12 @@ void platform_eventfd_signal(void *eventfd)
 	eventfd_signal(eventfd, 1);
 }
 
-void platform_read_lock(void)
+void platform_read_lock(void) __acquires(RCU)
 {
 	rcu_read_lock();
 }
 
-void platform_read_unlock(void)
+void platform_read_unlock(void) __releases(RCU)
 {
 	rcu_read_unlock();
 }
@@ -42,12 +42,12 @@ void platform_read_wait(void)
 	synchronize_rcu_expedited();
 }
 
-void platform_ring_lock(void *os)
+void platform_ring_lock(void *os) __acquires(ring_lock)
 {
 	spin_lock(&((struct vm_file *)os)->ring_lock);
 }
 
-void platform_ring_unlock(void *os)
+void platform_ring_unlock(void *os) __releases(ring_lock)
 {
 	spin_unlock(&((struct vm_file *)os)->ring_lock);
 }

@@ -66,8 +66,7 @@ static void cpus_show(struct seq_file *s, struct shim_stats_image *image)
 	unsigned int cpu;
 
 	cpus_read_lock();
-	for_each_online_cpu(cpu)
-	{
+	for_each_online_cpu(cpu) {
 		shim_cpu_get_stats(cpu, image);
 		seq_printf(s, "cpu cpu=%u", cpu);
 		image_show(s, image);

@@ -53,6 +53,7 @@ bool platform_guest_enter(void *os, bool guest)
 	local_irq_disable();
 	if (!guest || (!signal_pending(current) && !need_resched())) {
 		cpumask_set_cpu(smp_processor_id(), &vm->running);
+		/* Pairs with the one of who marks memory stale, then looks for who runs. */
 		smp_mb__after_atomic();
 		if (!READ_ONCE(vm->stale))
 			return true;
@@ -292,5 +293,6 @@ uint64_t platform_memory_seq(void *os)
 {
 	struct vm_file *vm = os;
 
+	/* What is pinned is looked up after it. */
 	return smp_load_acquire(&vm->seq);
 }

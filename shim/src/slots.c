@@ -49,6 +49,7 @@ static void order_insert(struct slot **slots, size_t num, slot_key key, struct s
 {
 	size_t at = lower_bound(slots, num, key, key(slot));
 
+	/* NOLINTNEXTLINE(bugprone-sizeof-expression): pointers are meant */
 	memmove(&slots[at + 1], &slots[at], (num - at) * sizeof(*slots));
 	slots[at] = slot;
 }
@@ -57,6 +58,7 @@ static void order_remove(struct slot **slots, size_t num, slot_key key, const st
 {
 	size_t at = lower_bound(slots, num, key, key(slot));
 
+	/* NOLINTNEXTLINE(bugprone-sizeof-expression): pointers are meant */
 	memmove(&slots[at], &slots[at + 1], (num - at - 1) * sizeof(*slots));
 }
 

@@ -61,7 +61,7 @@ static uint16_t attrib_of(const struct kvm_segment *seg)
 	/* KVM's fields are whole bytes, of which it takes the low bits. */
 	return (uint16_t)((seg->type & ATTRIB_TYPE) | (seg->s & 1U) << ATTRIB_S_SHIFT |
 			  (seg->dpl & 3U) << ATTRIB_DPL_SHIFT |
-			  (seg->present & !seg->unusable & 1U) << ATTRIB_P_SHIFT |
+			  (seg->unusable ? 0 : seg->present & 1U) << ATTRIB_P_SHIFT |
 			  (seg->avl & 1U) << ATTRIB_AVL_SHIFT | (seg->l & 1U) << ATTRIB_L_SHIFT |
 			  (seg->db & 1U) << ATTRIB_DB_SHIFT | (seg->g & 1U) << ATTRIB_G_SHIFT);
 }

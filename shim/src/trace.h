@@ -43,6 +43,7 @@ static inline void trace_mmio(enum trace_mmio type, uint64_t gpa, uint64_t size,
 
 static inline void trace_answer(const struct shim_vcpu *vcpu, const void *data)
 {
+	/* NOLINTNEXTLINE(misc-redundant-expression): they differ in Linux only */
 	if (platform_traces(kvm_pio) || platform_traces(kvm_mmio))
 		trace_answer_enabled(vcpu, data);
 }

@@ -44,7 +44,7 @@ static void trace(enum machine_op op, u64 a, u64 b)
 
 void *hw_virt(spa_t spa)
 {
-	u64 image = _end - __executable_start;
+	u64 image = (u64)_end - (u64)__executable_start;
 
 	if (hw_image && spa.v >= hw_image && spa.v - hw_image < image)
 		return __executable_start + (spa.v - hw_image);
@@ -306,7 +306,7 @@ static void boot_chunks(struct mk_boot *b)
 	b->chunks = MACHINE_CHUNKS;
 	b->free_chunk = IMAGE_CHUNKS + 1;
 	b->page_table = chunk[IMAGE_CHUNKS];
-	assert_true(_end - __executable_start <= (s64)(IMAGE_CHUNKS * PAGE_2M));
+	assert_true((u64)_end - (u64)__executable_start <= IMAGE_CHUNKS * PAGE_2M);
 }
 
 static void boot_program(struct mk_boot *b)

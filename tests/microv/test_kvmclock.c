@@ -310,7 +310,6 @@ static void follows_root(void **state)
 	info = info_at(TIME);
 	assert_in_range(info.ns, ns, ns + NS);
 	assert_int_equal(info.mul, clock_scale_of(KHZ).mul - clock_scale_of(KHZ).mul / 2);
-	ns = guest_ns(&info, rdtsc() + offset());
 	assert_int_equal(HC(0, PP, TIME_SET, rdtsc(), 60 * NS, 0), MV_STATUS_SUCCESS);
 	enter();
 	info = info_at(TIME);

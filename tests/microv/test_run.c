@@ -466,7 +466,7 @@ static void every_reason_is_served(void **state)
 {
 	(void)state;
 	memset(fake_ram + 0x400000, 0x90, 16);
-	for (uint16_t reason = 1; reason < MK_EXIT_COUNT; reason++) {
+	for (unsigned int reason = 1; reason < MK_EXIT_COUNT; reason++) {
 		if (reason == MK_EXIT_UNKNOWN)
 			continue;
 		st->rip = 0x400000;

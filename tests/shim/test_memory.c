@@ -359,7 +359,7 @@ static void fault_errors(void **state)
 /* One page may be written now: the same page, or another one. */
 static void rights_grow(void **state)
 {
-	uint64_t flags;
+	uint64_t flags = 0;
 
 	(void)state;
 	os.page = holes;
