@@ -333,7 +333,7 @@ static void manual(void)
 static void initially_set(void)
 {
 	struct log_guest l = log_guest(CODE(peek_poke));
-	uint64_t bitmap[WORDS(PAGES)], set = 0;
+	uint64_t bitmap[WORDS(PAGES)] = { 0 }, set = 0;
 
 	if (!(ioctl(l.g.vm.fd, KVM_CHECK_EXTENSION, KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2) &
 	      KVM_DIRTY_LOG_INITIALLY_SET))

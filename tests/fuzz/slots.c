@@ -215,7 +215,8 @@ static void set_memory(void)
 		r.memory_size = 0;
 	}
 	if (what >> 4 == 2) {
-		__u64 *field = &r.guest_phys_addr + fuzz_below(&in, 3);
+		__u64 *fields[] = { &r.guest_phys_addr, &r.memory_size, &r.userspace_addr };
+		__u64 *field = fields[fuzz_below(&in, 3)];
 
 		*field = fuzz_any(&in);
 		r.flags ^= 1U << fuzz_below(&in, 8);
