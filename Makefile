@@ -22,7 +22,7 @@ MAKEFLAGS += --no-print-directory
 IMAGES := build/microkernel.elf build/microv.elf
 MODULES := build/modules/microv_loader.ko build/modules/microv_kvm.ko
 
-.PHONY: all programs modules help setup guest demo bench test test-unit test-lab fuzz size install uninstall clean
+.PHONY: all programs modules help setup guest demo bench test test-unit test-lab test-kasan check fuzz size install uninstall clean
 
 all: programs modules
 
@@ -39,6 +39,8 @@ help:
 	@echo 'make setup       install the Debian packages that are needed (as root)'
 	@echo 'make guest       make the Debian guest for the demo and the tests, once (as root)'
 	@echo 'make test-unit   only the unit tests on the host (address and UB sanitizers)'
+	@echo 'make check       static analysis: clang, clang-tidy, cppcheck, sparse, W=1, checkpatch'
+	@echo 'make test-kasan  the tests in the lab on a kernel with KASAN, lockdep, UBSAN (built once)'
 	@echo 'make test-lab    only the tests in the lab: hypercalls, KVM API on MicroV and kvm_amd'
 	@echo 'make fuzz        fuzzes each target of tests/fuzz [TIME=60] seconds'
 	@echo 'make size        lines of code in ring 0, and their limit'
@@ -81,6 +83,16 @@ test:
 
 test-unit: programs
 	@tools/run-tests unit
+
+check:
+	@tools/setup
+	@$(MAKE) programs
+	@tools/static
+
+test-kasan:
+	@tools/setup kasan
+	@$(MAKE) all
+	@tools/test-kasan
 
 test-lab: all guest
 	@tools/run-tests lab
