@@ -4,6 +4,7 @@
 #
 # cpus: 4
 # driver: none
+# kasan: yes
 # timeout: 240
 
 . integration/lab/tap

@@ -5,6 +5,7 @@
 #
 # cpus: 2,4
 # driver: none
+# kasan: yes
 # timeout: 240
 
 . integration/lab/tap
