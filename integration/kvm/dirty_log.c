@@ -420,7 +420,7 @@ static void race_stop(struct race *r)
 /* As a migration does it: copies what the log tells. */
 static uint64_t copy_dirty(struct race *r, uint8_t *copy, bool by_hand)
 {
-	uint64_t bitmap[WORDS(RACE_PAGES)], copied = 0;
+	uint64_t bitmap[WORDS(RACE_PAGES)] = { 0 }, copied = 0;
 
 	REQUIRE(get_log(&r->vm, 1, bitmap) == 0);
 	if (by_hand)
@@ -472,7 +472,7 @@ static void nothing_lost_by_hand(void)
 /* The guests must not notice: an access that finds no memory would be an MMIO exit. */
 static void switched_under_the_guest(void)
 {
-	uint64_t bitmap[WORDS(RACE_PAGES)];
+	uint64_t bitmap[WORDS(RACE_PAGES)] = { 0 };
 	struct race r;
 
 	race_start(&r, 0);
