@@ -56,6 +56,15 @@ static void process_page(uint64_t hva, struct fake_page *page)
 	page->writable = kind != PAGES_READ_ONLY;
 }
 
+/* More rights alone are told to nobody. */
+static bool only_allows(const uint8_t *kind, size_t count)
+{
+	while (count--)
+		if (*kind++ != PAGES_READ_ONLY)
+			return false;
+	return true;
+}
+
 /* Some of a slot's memory becomes something else. */
 static void change_process(void)
 {
@@ -64,16 +73,18 @@ static void change_process(void)
 	uint64_t end = first + 1 + fuzz_below(&in, 128);
 	const struct model *s = &slots[id];
 	uint64_t from, to;
+	bool quiet;
 
 	if (os.stale) /* the fake does one thing at a time */
 		return;
 	end = end < GROUPS ? end : GROUPS;
+	quiet = kind == PAGES_THERE && only_allows(&kinds[id][first], end - first);
 	memset(&kinds[id][first], (int)kind, end - first);
 	from = HVA(id) + first * GROUP * PAGE;
 	to = HVA(id) + end * GROUP * PAGE;
 	from = from > s->hva ? from : s->hva;
 	to = to < s->hva + s->pages * PAGE ? to : s->hva + s->pages * PAGE;
-	if (s->there && from < to)
+	if (s->there && from < to && !quiet)
 		fake_invalidate(from, (to - from) / PAGE);
 }
 
@@ -302,13 +313,12 @@ static bool guest_has(uint64_t gpa, bool write)
 	return false;
 }
 
-/* At a page of a slot, mostly. */
+/* At a page of a slot, if that is there. */
 static uint64_t guest_page(void)
 {
 	const struct model *s = &slots[fuzz_below(&in, SLOTS)];
-	const uint64_t page = fuzz_u8(&in) * 8ULL;
 
-	return s->there && page < s->pages ? s->gpa + page * PAGE : any_gpa();
+	return s->there ? s->gpa + fuzz_any(&in) % s->pages * PAGE : any_gpa();
 }
 
 static void guest_writes(void)
