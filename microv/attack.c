@@ -332,12 +332,13 @@ static void attack(struct result *r, unsigned int cpu, enum attack_kind kind, co
 	}
 }
 
-void crash_on(uint64_t value)
+void crash_on(struct vs *vs, uint64_t value)
 {
 	struct result r = { 0 };
 	unsigned int cpu;
 	uint64_t *gpr;
 
+	(void)vs;
 	if ((value & ~0xFFULL) != ATTACK_MAGIC || (value & 0xFF) >= ATTACK_KINDS)
 		return;
 	cpu = find_cpu(value);

@@ -17,7 +17,7 @@ static void guest_cpuid(struct run *r)
 	uint64_t *gpr = r->vs.st->gpr;
 	struct mv_cdl_entry_t e = { .fun = gpr[MK_RAX], .idx = gpr[MK_RCX] };
 
-	crash_on(gpr[MK_RAX]);
+	crash_on(&r->vs, gpr[MK_RAX]);
 	if (msr_cpuid_faults(&r->vs) && walk_cpl(&r->vs)) {
 		exit_inject_gp(r->vs.st);
 		return;

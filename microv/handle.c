@@ -49,7 +49,7 @@ mv_status_t hc_handle_close_handle(struct call *c)
 mv_status_t hc_debug_out(struct call *c)
 {
 	LOG("debug_out", c->reg[0], c->reg[1]);
-	crash_on(c->reg[0]);
+	crash_on(NULL, c->reg[0]);
 	return MV_STATUS_SUCCESS;
 }
 

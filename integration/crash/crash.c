@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
  * Guests that make MicroV fault while it serves them, on an image that faults on demand
- * (microv/crash.h). Such a VM is lost, and says so; another one goes on.
+ * (microv/crash.h). Such a VM is lost, and says so; another one goes on, on another CPU, at
+ * that moment as well.
  */
+#define _GNU_SOURCE
 #include <pthread.h>
 
 #include "crash.h"
@@ -17,6 +19,68 @@ static struct kt_guest guest_asking(uint32_t value)
 	return kt_guest(KT_REAL, (struct kt_code){ code, code + sizeof(code) });
 }
 
+/* A guest that halts again and again, on a CPU of its own. */
+static struct {
+	struct kt_guest guest;
+	pthread_t thread;
+	unsigned long halts; /* so far */
+	bool end;
+} other;
+
+static unsigned long halts(void)
+{
+	return __atomic_load_n(&other.halts, __ATOMIC_RELAXED);
+}
+
+static void stay_on(unsigned int cpu)
+{
+	cpu_set_t set = kt_cpu(cpu);
+
+	REQUIRE(sched_setaffinity(0, sizeof(set), &set) == 0);
+}
+
+static void *halt_often(void *arg)
+{
+	struct kvm_regs regs;
+
+	(void)arg;
+	stay_on(1);
+	while (!__atomic_load_n(&other.end, __ATOMIC_RELAXED)) {
+		RUN(&other.guest.vcpu, KVM_EXIT_HLT);
+		regs = kt_regs(&other.guest.vcpu);
+		regs.rip = KT_CODE;
+		kt_set_regs(&other.guest.vcpu, &regs);
+		__atomic_fetch_add(&other.halts, 1, __ATOMIC_RELAXED);
+	}
+	return NULL;
+}
+
+static void other_begins(void)
+{
+	other.guest = guest_asking(0);
+	REQUIRE(pthread_create(&other.thread, NULL, halt_often, NULL) == 0);
+	while (!halts())
+		sched_yield();
+	stay_on(0);
+}
+
+/* It has come on by some rounds since: it is no longer where it was, whatever has happened. */
+static void other_comes_on(unsigned long since)
+{
+	double begin = kt_seconds();
+
+	while (halts() < since + 3 && kt_seconds() - begin < 10)
+		sched_yield();
+	CHECK(halts() >= since + 3);
+}
+
+static void other_ends(void)
+{
+	__atomic_store_n(&other.end, true, __ATOMIC_RELAXED);
+	REQUIRE(pthread_join(other.thread, NULL) == 0);
+	kt_guest_close(&other.guest);
+}
+
 static void check_lost(uint32_t value)
 {
 	struct kt_guest guest = guest_asking(value);
@@ -27,54 +91,75 @@ static void check_lost(uint32_t value)
 	kt_guest_close(&guest);
 }
 
+/* The VM is lost, the other one isn't; and new ones run. */
+static void check_costs(uint32_t value, unsigned int times)
+{
+	struct kt_guest next;
+
+	other_begins();
+	while (times--) {
+		check_lost(value);
+		other_comes_on(halts());
+	}
+	next = guest_asking(0);
+	RUN(&next.vcpu, KVM_EXIT_HLT);
+	kt_guest_close(&next);
+	other_ends();
+}
+
 static void lost_null(void)
 {
-	check_lost(CRASH_NULL);
+	check_costs(CRASH_NULL, 5);
 }
 
 static void lost_divide(void)
 {
-	check_lost(CRASH_DIVIDE);
+	check_costs(CRASH_DIVIDE, 5);
 }
 
 static void lost_jump(void)
 {
-	check_lost(CRASH_JUMP);
+	check_costs(CRASH_JUMP, 5);
 }
 
-static void *halt_often(void *arg)
+static void lost_pages(void)
 {
-	struct kt_guest *guest = arg;
-	struct kvm_regs regs;
-	int i;
-
-	for (i = 0; i < 200; i++) {
-		RUN(&guest->vcpu, KVM_EXIT_HLT);
-		regs = kt_regs(&guest->vcpu);
-		regs.rip = KT_CODE;
-		kt_set_regs(&guest->vcpu, &regs);
-	}
-	return NULL;
+	check_costs(CRASH_PAGES, 5);
 }
 
-static void others_go_on(void)
+static void lost_stack(void)
 {
-	struct kt_guest other = guest_asking(0);
-	pthread_t thread;
-	int i;
+	check_costs(CRASH_STACK, 5);
+}
 
-	REQUIRE(pthread_create(&thread, NULL, halt_often, &other) == 0);
-	for (i = 0; i < 20; i++)
-		check_lost(i % 2 ? CRASH_NULL : CRASH_DIVIDE);
-	REQUIRE(pthread_join(thread, NULL) == 0);
-	kt_guest_close(&other);
+/* Some seconds, in which nothing happens on this CPU; but all the more on the other one. */
+static void lost_loop(void)
+{
+	struct kt_guest guest = guest_asking(CRASH_LOOP);
+	unsigned long before;
+	double begin;
+
+	other_begins();
+	before = halts();
+	begin = kt_seconds();
+	RUN(&guest.vcpu, KVM_EXIT_INTERNAL_ERROR);
+	kt_note("it took %.1f s, the other guest halted %lu times", kt_seconds() - begin,
+		halts() - before);
+	CHECK(halts() - before > 100);
+	CHECK(kt_seconds() - begin < 15);
+	RUN(&guest.vcpu, KVM_EXIT_INTERNAL_ERROR);
+	other_comes_on(halts());
+	other_ends();
+	kt_guest_close(&guest);
 }
 
 static const struct kt_test tests[] = {
 	{ "a write to address 0 costs the VM", lost_null },
 	{ "a division by zero costs the VM", lost_divide },
 	{ "a jump to address 0 costs the VM", lost_jump },
-	{ "another VM goes on meanwhile", others_go_on },
+	{ "a stack without end costs the VM", lost_stack },
+	{ "what MicroV keeps of a vCPU is overwritten: that costs the VM", lost_pages },
+	{ "a loop without end costs the VM", lost_loop },
 };
 
 KT_MAIN(tests)

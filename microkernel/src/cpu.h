@@ -54,6 +54,7 @@ struct cpu {
 	u64 features;	   /* CPU_* */
 	u64 xcr0_all;	   /* every bit that XCR0 may have here; 0: no XSAVE */
 	u32 mxcsr_mask;	   /* every bit that MXCSR may have here */
+	u64 nmi_tsc, nmi_switches; /* the first NMI since the last world switch, see exception.c */
 
 	u64 asid_generation;
 	u32 next_asid, asids;

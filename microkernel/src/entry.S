@@ -2,7 +2,8 @@
 /*
  * Ways into ring 0: system calls and exceptions of ring 3, and exceptions of our own.
  * Ring 3 may load GS with a selector, so the base that points to struct cpu waits in
- * KernelGSbase meanwhile.
+ * KernelGSbase meanwhile. GIF is 1 while GS is ring 3's, so that an NMI gets to a MicroV that never
+ * ends, on a stack of its own; interrupts stay off (IF).
  */
 #include "offsets.h"
 
@@ -15,6 +16,7 @@
  */
 	.globl entry_syscall
 entry_syscall:
+	clgi
 	swapgs
 	mov	%rsp, %gs:CPU_USER_RSP
 	mov	%gs:CPU_KSTACK_TOP, %rsp
@@ -37,12 +39,11 @@ entry_syscall:
 2:	pop	%r11
 	pop	%rcx
 	mov	%gs:CPU_USER_RSP, %rsp
-	xor	%esi, %esi
-	xor	%edi, %edi
-	xor	%r8d, %r8d
-	xor	%r9d, %r9d
-	xor	%r10d, %r10d
+	.irp	reg, esi, edi, r8d, r9d, r10d
+	xor	%\reg, %\reg
+	.endr
 	swapgs
+	stgi
 	sysretq
 
 /* void entry_user(u64 rip, u64 rsp, u64 rdi, u64 rsi): ring 3 begins; never returns. */
@@ -59,6 +60,7 @@ entry_user:
 	xor	%\reg, %\reg
 	.endr
 	swapgs
+	stgi
 	iretq
 
 /* One stub per vector: an error code, the vector, then everything else (struct frame). */
@@ -82,10 +84,13 @@ entry_stubs:
 	.endr
 
 entry_exception:
+	clgi
+	cmpl	$2, (%rsp) /* an NMI, also between SYSCALL and CLGI, or STGI and SYSRET */
+	je	1f
 	testb	$3, 24(%rsp) /* CS */
-	jz	1f
-	swapgs
-1:	.irp	reg, r15, r14, r13, r12, r11, r10, r9, r8, rbp, rdi, rsi, rdx, rcx, rbx, rax
+	jz	2f
+1:	swapgs
+2:	.irp	reg, r15, r14, r13, r12, r11, r10, r9, r8, rbp, rdi, rsi, rdx, rcx, rbx, rax
 	push	%\reg
 	.endr
 	mov	%rsp, %rdi
@@ -95,7 +100,8 @@ entry_exception:
 	pop	%\reg
 	.endr
 	add	$16, %rsp
-	swapgs /* only faults of ring 3 are gone on behind */
+	swapgs /* only faults of ring 3 are gone on behind, and NMIs */
+	stgi
 	iretq
 
 	.section .note.GNU-stack, "", @progbits

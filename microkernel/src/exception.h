@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Exceptions in the hypervisor: ring 3's restart it on this CPU, ring 0's stop the CPU.
+ * NMIs and machine checks are root's; so many NMIs that ring 3 must be stuck restart it, too.
  */
 #ifndef MK_EXCEPTION_H
 #define MK_EXCEPTION_H

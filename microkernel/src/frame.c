@@ -60,33 +60,26 @@ void frame_take(spa_t spa, u64 bytes)
 	fill(spa, bytes, FRAME_HV & 0xFF);
 }
 
-/* Tells whether every page is root's and lent at most `lent` times. */
-static bool all_roots(spa_t spa, u64 bytes, u16 lent)
+int frame_check(spa_t spa, u64 bytes, u16 lent)
 {
 	u64 at;
 
 	if (spa.v + bytes < spa.v)
-		return false;
+		return -EPERM;
 	for (at = spa.v; at < spa.v + bytes; at += PAGE_4K)
 		if (frame_state(at) > lent)
-			return false;
-	return true;
-}
-
-int frame_check(spa_t spa, u64 bytes, u16 lent)
-{
-	return all_roots(spa, bytes, lent) ? 0 : -EPERM;
+			return -EPERM;
+	return 0;
 }
 
 int frame_claim(spa_t spa, u64 bytes)
 {
-	int rc = -EPERM;
+	int rc;
 
 	spin_lock(&lock);
-	if (all_roots(spa, bytes, 0)) {
+	rc = frame_check(spa, bytes, 0);
+	if (!rc)
 		fill(spa, bytes, FRAME_HV & 0xFF);
-		rc = 0;
-	}
 	spin_unlock(&lock);
 	return rc;
 }
@@ -100,15 +93,13 @@ void frame_release(spa_t spa, u64 bytes)
 
 int frame_lend(spa_t spa, u64 bytes)
 {
-	int rc = -EPERM;
 	u64 at;
+	int rc;
 
 	spin_lock(&lock);
-	if (all_roots(spa, bytes, FRAME_LENT_MAX - 1)) {
-		for (at = spa.v; at < spa.v + bytes; at += PAGE_4K)
-			++*frame_of(at);
-		rc = 0;
-	}
+	rc = frame_check(spa, bytes, FRAME_LENT_MAX - 1);
+	for (at = spa.v; !rc && at < spa.v + bytes; at += PAGE_4K)
+		++*frame_of(at);
 	spin_unlock(&lock);
 	return rc;
 }

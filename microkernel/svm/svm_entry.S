@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The world switch. GIF is 0 in all of the hypervisor: interrupts and NMIs wait until the
+ * The world switch. GIF is 0 in all of ring 0: interrupts and NMIs wait until the
  * next VMRUN. RFLAGS.IF = 1 at VMRUN lets pending ones end a guest (V_INTR_MASKING).
  */
 #include "offsets.h"
@@ -14,14 +14,9 @@
  */
 	.globl svm_enter
 svm_enter:
-	push	%rbx
-	push	%rbp
-	push	%r12
-	push	%r13
-	push	%r14
-	push	%r15
-	push	%rsi
-	push	%rdx
+	.irp	reg, rbx, rbp, r12, r13, r14, r15, rsi, rdx
+	push	%\reg
+	.endr
 	mov	%rdi, %rax
 	vmload	%rax
 	mov	MK_RBX*8(%rsi), %rbx
@@ -50,19 +45,12 @@ svm_enter:
 	pop	%rax
 	vmload	%rax
 	pop	%rax
-	pop	%r15
-	pop	%r14
-	pop	%r13
-	pop	%r12
-	pop	%rbp
-	pop	%rbx
+	.irp	reg, r15, r14, r13, r12, rbp, rbx
+	pop	%\reg
+	.endr
 	/* Nothing of the guest's stays in registers that C may use. */
-	xor	%ecx, %ecx
-	xor	%edx, %edx
-	xor	%esi, %esi
-	xor	%edi, %edi
-	.irp	n, 8, 9, 10, 11
-	xor	%r\n\()d, %r\n\()d
+	.irp	reg, ecx, edx, esi, edi, r8d, r9d, r10d, r11d
+	xor	%\reg, %\reg
 	.endr
 	ret
 

@@ -112,6 +112,8 @@ static int cpu_online_cb(unsigned int cpu)
 	int ret = shim_cpu_online(virt_to_phys(shared->page));
 
 	shared->known = !ret;
+	if (!ret)
+		watchdog_cpu_start();
 	return ret;
 }
 
@@ -119,6 +121,8 @@ static int cpu_offline_cb(unsigned int cpu)
 {
 	struct shared_page *shared = this_cpu_ptr(&shared_page);
 
+	if (shared->known)
+		watchdog_cpu_stop();
 	shared->known = false;
 	shim_cpu_offline();
 	return 0;

@@ -143,10 +143,13 @@ static int __init shim_module_init(void)
 	ret = clock_init();
 	if (ret)
 		goto fini;
+	ret = watchdog_init();
+	if (ret)
+		goto clock;
 	ret = cpus_init();
 	if (ret) {
 		pr_err("a CPU is not in the root VM, or has no shared page (%d)\n", ret);
-		goto clock;
+		goto watchdog;
 	}
 	ret = misc_register(&kvm_device);
 	if (ret) {
@@ -158,6 +161,8 @@ static int __init shim_module_init(void)
 
 cpu:
 	cpus_fini();
+watchdog:
+	watchdog_fini();
 clock:
 	clock_fini();
 fini:
@@ -172,6 +177,7 @@ static void __exit shim_module_exit(void)
 	debugfs_fini();
 	misc_deregister(&kvm_device);
 	cpus_fini();
+	watchdog_fini();
 	clock_fini();
 	shim_fini();
 	loader_release();

@@ -113,6 +113,12 @@ long vm_set_msr_filter(struct vm_file *vm, const struct kvm_msr_filter __user *a
 int cpus_init(void);
 void cpus_fini(void);
 
+/* watchdog.c: ends a MicroV that never comes back; on each CPU, by that CPU, from start to stop. */
+int watchdog_init(void);
+void watchdog_fini(void);
+void watchdog_cpu_start(void);
+void watchdog_cpu_stop(void);
+
 /* microv_loader.ko: keeps the hypervisor from being stopped; 0 or -errno when there is none. */
 int mv_loader_acquire(void);
 void mv_loader_release(void);

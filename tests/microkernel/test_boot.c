@@ -2,6 +2,7 @@
 /* init() and enter() as the launch module calls them, CPU features, faults of ring 3. */
 #include "elf_image.h"
 #include "exception.h"
+#include "log.h"
 #include "machine.h"
 #include "user.h"
 
@@ -174,6 +175,83 @@ static void faults_of_ring_3(void **state)
 	assert_true(machine_to_user(fault, &f));
 }
 
+/* Of ring 3 or ring 0, at a time: has ring 3 begun anew? Root gets the NMI in any case. */
+static bool nmi_restarts(u64 tsc, u64 cs)
+{
+	struct frame f = { .vector = 2, .rip = ELF_TEXT, .cs = cs };
+	struct mk_state *root = cpu_this()->root_vs->state;
+	bool begun;
+
+	machine.tsc = tsc;
+	root->inject.type = MK_EVENT_NONE;
+	begun = machine_to_user(fault, &f);
+	assert_int_equal(root->inject.type, MK_EVENT_NMI);
+	assert_int_equal(f.rip, ELF_TEXT);
+	return begun;
+}
+
+/* An NMI ends ring 3 when it comes long after another one, and no VM was entered meanwhile. */
+static void ring_3_is_stuck(void **state)
+{
+	const u64 begin = 1000, late = begin + (1ULL << 32);
+	struct frame mce = { .vector = 18, .cs = GDT_UCODE };
+
+	(void)state;
+	machine_on(0);
+	cpu_this()->root_vs->state->switches = 1;
+	assert_false(nmi_restarts(begin, GDT_UCODE));
+	assert_false(nmi_restarts(begin, GDT_UCODE));
+	assert_false(nmi_restarts(late, GDT_UCODE));
+	assert_false(nmi_restarts(late + 1, GDT_KCODE));
+	assert_true(nmi_restarts(late + 1, GDT_UCODE));
+	assert_int_equal(machine.user_why, MK_START_FAULT);
+
+	cpu_this()->root_vs->state->switches++;
+	assert_false(nmi_restarts(3 * late, GDT_UCODE));
+	assert_true(nmi_restarts(4 * late, GDT_UCODE));
+
+	assert_false(machine_to_user(fault, &mce));
+	assert_int_equal(cpu_this()->root_vs->state->inject.type, MK_EVENT_EXCEPTION);
+	assert_int_equal(cpu_this()->root_vs->state->inject.vector, 18);
+}
+
+/* What looks like code on the stack is in the log, and not more of it than fits. */
+static void back_trace(void **state)
+{
+	struct frame f = { .vector = 0, .rip = ELF_TEXT, .cs = GDT_UCODE };
+	static char text[LOG_BYTES + 1];
+	u64 position = 0, *stack;
+	int i;
+
+	(void)state;
+	machine_on(0);
+	f.rsp = MK_U_STACK_TOP - 24;
+	stack = machine_user(0, f.rsp, true);
+	stack[-1] = ELF_TEXT + 0x777;
+	stack[0] = ELF_TEXT + 0x123;
+	stack[1] = MK_U_STATE;
+	stack[2] = ELF_TEXT + 0x234;
+	log_read(&position, text, LOG_BYTES);
+	assert_true(machine_to_user(fault, &f));
+	text[log_read(&position, text, LOG_BYTES)] = 0;
+	assert_non_null(strstr(text, "  at 0x400123\n  at 0x400234\n"));
+	assert_null(strstr(text, "777"));
+
+	/* A stack that has run over; one that is none. */
+	stack = machine_user(0, MK_U_STACK_TOP - MK_U_STACK_SIZE, true);
+	for (i = 0; i < 100; i++)
+		stack[i] = ELF_TEXT + 0x500;
+	f.rsp = MK_U_STACK_TOP - MK_U_STACK_SIZE - 8;
+	assert_true(machine_to_user(fault, &f));
+	text[log_read(&position, text, LOG_BYTES)] = 0;
+	assert_non_null(strstr(text, "  at 0x400500\n"));
+	assert_true(strlen(text) < 32 * 17 + 600);
+	f.rsp = 0xFFFFFFFFFFFFF000;
+	assert_true(machine_to_user(fault, &f));
+	text[log_read(&position, text, LOG_BYTES)] = 0;
+	assert_null(strstr(text, "  at "));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -184,6 +262,8 @@ int main(void)
 		cmocka_unit_test(ring_3_sees_only_its_own),
 		cmocka_unit_test(features),
 		cmocka_unit_test(faults_of_ring_3),
+		cmocka_unit_test(ring_3_is_stuck),
+		cmocka_unit_test(back_trace),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

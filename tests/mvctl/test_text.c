@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <elf.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -190,11 +191,91 @@ static void statistics_for_machines(void **state)
 	free(text);
 }
 
+/* An image of two functions, f at 0x400000 and g at 0x400020, with calls before 0x400010 (by
+ * displacement) and 0x400030 (by a pointer). */
+static const struct elf {
+	Elf64_Ehdr head;
+	Elf64_Shdr section[4];
+	Elf64_Sym sym[3];
+	char names[5];
+	uint8_t text[0x40];
+} elf = {
+	.head = { .e_ident = ELFMAG, .e_shoff = offsetof(struct elf, section), .e_shnum = 4,
+		  .e_shentsize = sizeof(Elf64_Shdr) },
+	.section = {
+		[1] = { .sh_flags = SHF_EXECINSTR, .sh_addr = 0x400000,
+			.sh_offset = offsetof(struct elf, text), .sh_size = 0x40 },
+		[2] = { .sh_type = SHT_SYMTAB, .sh_offset = offsetof(struct elf, sym),
+			.sh_size = sizeof(elf.sym), .sh_link = 3 },
+		[3] = { .sh_offset = offsetof(struct elf, names), .sh_size = sizeof(elf.names) },
+	},
+	.sym = { [1] = { .st_name = 1, .st_info = STT_FUNC, .st_value = 0x400000 },
+		 [2] = { .st_name = 3, .st_info = STT_FUNC, .st_value = 0x400020 } },
+	.names = "\0f\0g",
+	.text = { [0xB] = 0xE8, [0x2E] = 0xFF, [0x2F] = 0xD0 },
+};
+
+static void log_is(const struct image *image, unsigned int count, const char *line,
+		   const char *want)
+{
+	char *text = NULL;
+	size_t bytes;
+	FILE *out = open_memstream(&text, &bytes);
+
+	assert_non_null(out);
+	log_print_line(image, count, line, out);
+	fclose(out);
+	assert_string_equal(text, want);
+	free(text);
+}
+
+static void names_in_the_log(void **state)
+{
+	const struct image image = { (const uint8_t *)&elf, sizeof(elf) };
+
+	(void)state;
+	log_is(&image, 1, "any line", "any line\n");
+	log_is(&image, 1, "  rip 0x400021 rsp 0x5", "  rip 0x400021 (g+0x1) rsp 0x5\n");
+	log_is(&image, 1, "  rip 0x400040 rsp 0x5", "  rip 0x400040 rsp 0x5\n");
+	log_is(&image, 1, "  at 0x400010", "  at 0x400010 (f+0xf)\n");
+	log_is(&image, 1, "  at 0x400030", "  at 0x400030 (g+0xf)\n");
+	log_is(&image, 1, "  at 0x400011", "");
+	log_is(&image, 1, "  at 0x400000", "");
+	log_is(&image, 1, "  at 0x7", "");
+	log_is(&image, 0, "  at 0x7", "  at 0x7\n");
+}
+
+/* Whatever is in the file: nothing outside of it is read. */
+static void names_of_damaged_images(void **state)
+{
+	unsigned int i;
+
+	(void)state;
+	srand(1);
+	for (i = 0; i < 20000; i++) {
+		size_t bytes = i % 3 ? sizeof(elf) : 1 + (size_t)rand() % sizeof(elf);
+		size_t at = (size_t)rand() % offsetof(struct elf, text);
+		uint8_t *damaged = malloc(bytes); /* exactly as long, so that reading past it is seen */
+		const struct image image = { damaged, bytes };
+		uint64_t offset;
+
+		assert_non_null(damaged);
+		memcpy(damaged, &elf, bytes);
+		if (at < bytes)
+			damaged[at] = (uint8_t)rand();
+		symbol_find(&image, 0x400021, &offset);
+		symbol_is_return(&image, 0x400010);
+		symbol_is_return(&image, 0x400000);
+		free(damaged);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(vermagic),  cmocka_unit_test(modules), cmocka_unit_test(cpus),
 		cmocka_unit_test(statistics), cmocka_unit_test(statistics_for_machines),
+		cmocka_unit_test(names_in_the_log), cmocka_unit_test(names_of_damaged_images),
 		cmocka_unit_test(durations), cmocka_unit_test(reasons), cmocka_unit_test(loading),
 	};
 

@@ -25,7 +25,7 @@ static const char help[] =
 	"            counts since the start: world switches and exits of each CPU; of each\n"
 	"            VM memory, and of its vCPUs exits by reason, what was injected and\n"
 	"            emulated, time in the guest, in MicroV and in the root VM\n"
-	"  log       prints the hypervisor's log\n"
+	"  log       prints the hypervisor's log, with names for the addresses of a fault\n"
 	"  help      prints this\n"
 	"\n"
 	"Exit status:\n"

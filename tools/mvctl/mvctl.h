@@ -53,6 +53,22 @@ struct message load_message(int err, bool same_kernel, bool lockdown);
 void stat_text(const char *lines, FILE *out);
 void stat_json(const char *lines, FILE *out);
 
+/* symbols.c: no system calls; an image is an ELF file in memory. */
+struct image {
+	const uint8_t *data;
+	size_t bytes;
+};
+
+/* The function that has an address, and how far in; NULL: none, or it is no code. */
+const char *symbol_find(const struct image *image, uint64_t addr, uint64_t *offset);
+/* Is a CALL right before it? */
+bool symbol_is_return(const struct image *image, uint64_t addr);
+/*
+ * A line of the log, without its end; with names behind its addresses. What a back trace has that
+ * is no return address isn't printed.
+ */
+void log_print_line(const struct image *images, unsigned int count, const char *line, FILE *out);
+
 /* files.c */
 
 struct files {

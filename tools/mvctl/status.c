@@ -71,11 +71,42 @@ enum exit_status do_status(void)
 	return MVCTL_OK;
 }
 
+/* Those that can be read: names are nice to have. */
+static unsigned int images_read(struct image *images)
+{
+	static struct files files;
+	const char *paths[] = { files.microv, files.microkernel };
+	unsigned int count = 0;
+
+	if (files_find(&files, false) != MVCTL_OK)
+		return 0;
+	for (unsigned int i = 0; i < 2; i++) {
+		images[count].data = (uint8_t *)read_file(paths[i], MV_LOADER_MAX_IMAGE,
+							  &images[count].bytes);
+		count += images[count].data != NULL;
+	}
+	return count;
+}
+
+/* The last line may have no end yet. */
+static void print_log(const struct image *images, unsigned int count, char *text)
+{
+	char *end;
+
+	for (; (end = strchr(text, '\n')) != NULL; text = end + 1) {
+		*end = '\0';
+		log_print_line(images, count, text, stdout);
+	}
+	fputs(text, stdout);
+}
+
 enum exit_status do_log(void)
 {
 	static char buffer[0x10000];
 	struct mv_loader_log log = { .buffer = (uintptr_t)buffer };
 	enum exit_status status = need_root("log");
+	struct image images[2];
+	unsigned int count;
 	int fd;
 
 	if (status != MVCTL_OK)
@@ -83,15 +114,19 @@ enum exit_status do_log(void)
 	fd = module_loaded(LOADER_MODULE) ? device_open(0) : -ENOENT;
 	if (fd < 0)
 		return complain(reason_message(MV_LOADER_NOT_RUNNING));
+	count = images_read(images);
 	do {
-		log.bytes = sizeof(buffer);
+		log.bytes = sizeof(buffer) - 1;
 		if (ioctl(fd, MV_LOADER_LOG, &log) < 0) {
 			fprintf(stderr, "mvctl: log: %s\n", strerror(errno));
 			status = MVCTL_FAILED;
 			break;
 		}
-		fwrite(buffer, 1, log.bytes, stdout);
+		buffer[log.bytes] = '\0';
+		print_log(images, count, buffer);
 	} while (log.bytes > 0);
+	while (count)
+		free((void *)images[--count].data);
 	close(fd);
 	return status;
 }
