@@ -57,7 +57,7 @@ typedef mv_u64 mv_status_t;
 	X(FAILURE_UNSUPPORTED, 0xDEAD000000020001, MV, "no such hypercall")                        \
 	X(FAILURE_INVALID_HANDLE, 0xDEAD000000040001, MV, "REG0 is not the caller's open handle")  \
 	X(FAILURE_NO_MEMORY, 0xDEAD000000080001, OURS,                                             \
-	  "the VM's pool is short of pages; REG0 = how many more to donate before trying again")   \
+	  "the VM's pool is short of pages; REG0 = how many more to donate before trying again; 0: it's the hypervisor that is") \
 	X(FAILURE_BUSY, 0xDEAD000000100001, OURS,                                                  \
 	  "the VS runs on another PP or is being destroyed; the VM is being destroyed, or another list of it continues") \
 	X(INVALID_PERM_DENIED, 0xDEAD000000010002, MV, "not allowed to this VM")                   \
@@ -199,7 +199,8 @@ enum mv_op { MV_OPS(MV_OPS_ENUM) };
 	  "Unmaps guest memory. With success no PP can reach it through the VM any more; while other PPs run VPs of the VM it answers "    \
 	  "RETRY_CONTINUATION until each has left the guest once.")                                \
 	X(VM, vm, 0x5, DONATE, donate, OURS, YES, "REG1 15:0: VMID; shared page: mv_mdl_t (dst and flags ignored)", "", \
-	  "INVALID_INPUT_REG1; FAILURE_UNKNOWN: as mmio_map, or a page is mapped into a guest; RETRY_CONTINUATION", \
+	  "INVALID_INPUT_REG1; FAILURE_UNKNOWN: as mmio_map, or a page is mapped into a guest; RETRY_CONTINUATION; "            \
+	  "FAILURE_NO_MEMORY: the hypervisor has no table for its own needs; REG0 = how many entries, in order of src, it has taken all the same", \
 	  "Gives pages of the root VM's RAM to a guest VM's pool, for its page tables and VSs. The root VM loses them until destroy_vm. "  \
 	  "Answers RETRY_CONTINUATION until each PP of the root VM has left it once (any hypercall there does).") \
 	X(VM, vm, 0x40, DIRTY_LOG, dirty_log, OURS, YES, "REG1 15:0: VMID; REG2: GPA, page aligned; REG3: bytes, whole pages, up to MV_DIRTY_LOG_MAX_BYTES of the 64 pages' limit that REG2 is in", \

@@ -87,7 +87,7 @@ static void apply(struct vm *vm, const struct mdl *mdl, const struct list_op *op
 
 	pending->status = err == -MK_ENOMEM ? MV_STATUS_FAILURE_NO_MEMORY :
 					      MV_STATUS_FAILURE_UNKNOWN;
-	pending->reg0 = 1;
+	pending->reg0 = op->waits_root ? i : 1; /* what was donated stays so */
 	if (i && !op->undo)
 		LOG("a list stopped in the middle: VM, entry, error", vm - vms, i, -err);
 	while (i-- && op->undo)

@@ -102,12 +102,12 @@ void vs_abandon(unsigned int cpu)
 	abandon_destroyed(cpu);
 }
 
-/* How many pages the VM lacks for one more VS: 1 or more. */
+/* How many pages the VM lacks for one more VS; 0: it's the microkernel's own that are short. */
 static uint64_t vs_lacks(unsigned int vmid)
 {
 	int64_t free = mk_space_free(vmid);
 
-	return free > 0 && free < MK_VS_PAGES ? MK_VS_PAGES - free : MK_VS_PAGES;
+	return free < MK_VS_PAGES ? MK_VS_PAGES - free : 0;
 }
 
 /* With the VM locked. */

@@ -77,10 +77,10 @@ static int chunks_send(struct shim_vm *vm, size_t first)
 	}
 	status = hypercall_mdl(MV_VM_OP_DONATE_IDX_VAL, vm->vmid, vm->mdl, count, &wanted);
 
-	/* Not finished: nobody knows whose they are, so they stay on the list. */
-	if (status == MV_STATUS_SUCCESS || status == MV_STATUS_RETRY_CONTINUATION)
-		return hypercall_errno(status);
-	chunks_drop(pool, first);
+	/* Not finished, or in part: nobody knows whose they are, so they stay on the list. */
+	if (status != MV_STATUS_SUCCESS && status != MV_STATUS_RETRY_CONTINUATION &&
+	    !(status == MV_STATUS_FAILURE_NO_MEMORY && wanted))
+		chunks_drop(pool, first);
 	return hypercall_errno(status);
 }
 

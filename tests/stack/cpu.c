@@ -73,6 +73,17 @@ static void same_xsave_as_here(void)
 	machine.cpu[machine.now].xcr0 = 1;
 }
 
+/* The linker puts this in the place of pool_alloc(). */
+spa_t __wrap_pool_alloc(struct pool *p);
+spa_t __real_pool_alloc(struct pool *p);
+
+spa_t __wrap_pool_alloc(struct pool *p)
+{
+	bool own = p == &space_root()->pool;
+
+	return stack_fails(own ? STACK_FAIL_HV : STACK_FAIL_VM) ? SPA_NONE : __real_pool_alloc(p);
+}
+
 void stack_boot(void)
 {
 	unsigned int n;

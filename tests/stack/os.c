@@ -17,9 +17,18 @@ struct stack_os stack_os;
 
 static bool page_used[STACK_KERNEL_PAGES];
 
+bool stack_fails(unsigned int kind)
+{
+	if (!(kind & stack_os.fail_kinds) || !stack_os.fail_in || --stack_os.fail_in)
+		return false;
+	stack_os.fail_in = stack_os.fail_on;
+	stack_os.failed = true;
+	return true;
+}
+
 void *platform_alloc(size_t bytes)
 {
-	void *p = calloc(1, bytes);
+	void *p = stack_fails(STACK_FAIL_OS) ? NULL : calloc(1, bytes);
 
 	assert_false(stack_os.shared_held || stack_os.irqs_off);
 	stack_os.allocs += p != NULL;
@@ -35,9 +44,14 @@ void platform_free(void *p)
 /* The first pages are the CPUs' shared pages. */
 int platform_pages_alloc(unsigned int order, uint64_t *spa)
 {
-	uint64_t first, i, count = 1ULL << order;
+	static uint64_t large;
+	uint64_t first = 16, i, count = 1ULL << order;
 
-	for (first = 16; first + count <= STACK_KERNEL_PAGES; first += count) {
+	if (stack_fails(STACK_FAIL_OS))
+		return -ENOMEM;
+	if (stack_os.spread)
+		first += ++large * 512 % STACK_KERNEL_PAGES;
+	for (; first + count <= STACK_KERNEL_PAGES; first += count) {
 		for (i = 0; i < count && !page_used[first + i]; i++)
 			;
 		if (i < count)
@@ -74,11 +88,10 @@ static uint64_t spa_of(uint64_t page)
 	return STACK_USER + page * MV_PAGE_SIZE;
 }
 
-int platform_pin_there(void *os, uint64_t hva, uint64_t pages, uint64_t *spa)
+static int pin(uint64_t hva, uint64_t pages, uint64_t *spa)
 {
 	uint64_t i;
 
-	(void)os;
 	assert_false(stack_os.shared_held);
 	for (i = 0;
 	     i < pages && i < PLATFORM_PIN_BATCH && hva + i * MV_PAGE_SIZE < STACK_USER_BYTES; i++)
@@ -87,11 +100,20 @@ int platform_pin_there(void *os, uint64_t hva, uint64_t pages, uint64_t *spa)
 	return (int)i;
 }
 
+int platform_pin_there(void *os, uint64_t hva, uint64_t pages, uint64_t *spa)
+{
+	(void)os;
+	return stack_os.absent || stack_fails(STACK_FAIL_OS) ? 0 : pin(hva, pages, spa);
+}
+
 int platform_pin_fault(void *os, uint64_t hva, bool write, uint64_t *spa, bool *writable)
 {
+	(void)os;
 	(void)write;
 	*writable = true;
-	return platform_pin_there(os, hva, 1, spa) == 1 ? 0 : -EFAULT;
+	if (stack_fails(STACK_FAIL_OS))
+		return -ENOMEM;
+	return pin(hva, 1, spa) == 1 ? 0 : -EFAULT;
 }
 
 void *platform_watch(void *os, void *slot, uint64_t hva, uint64_t pages)
@@ -99,7 +121,7 @@ void *platform_watch(void *os, void *slot, uint64_t hva, uint64_t pages)
 	(void)slot;
 	(void)hva;
 	(void)pages;
-	return os;
+	return stack_fails(STACK_FAIL_OS) ? NULL : os;
 }
 
 void platform_unwatch(void *os, void *watch)

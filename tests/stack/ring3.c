@@ -70,6 +70,10 @@ int64_t mk_syscall(uint64_t nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t 
 		return log_read(a0, (void *)a1, a2, rdx);
 	if (nr == MK_SYS_VS_FPU)
 		return vs_fpu(a0, (void *)a1, a2);
+	if (nr == MK_SYS_SPACE_DIRTY) {
+		assert_ptr_equal((void *)a3, mk_shared());
+		a3 = MK_U_SHARED;
+	}
 	if (nr == MK_SYS_LOG) {
 		assert_true(a1 <= LOG_MAX);
 		memcpy(must(SCRATCH), (const void *)a0, a1);

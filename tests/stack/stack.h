@@ -76,7 +76,22 @@ struct stack_os {
 	unsigned int pings;
 	long allocs, pages, pinned; /* outstanding */
 	bool shared_held, irqs_off, vm_locked;
+	bool spread;	   /* pages for the kernel lie in one 2 MiB after the other */
+	bool absent;	   /* a process's pages come only when they are touched */
+	unsigned int fail_in; /* the n-th allocation of fail_kinds from now fails; 0: none */
+	bool fail_on;	   /* and all that follow it */
+	unsigned int fail_kinds;
+	bool failed;	   /* one did */
 };
 extern struct stack_os stack_os;
+
+/* Allocations, of the operating system, from a VM's pool, from the hypervisor's own. */
+#define STACK_FAIL_OS 1U
+#define STACK_FAIL_VM 2U
+#define STACK_FAIL_HV 4U
+#define STACK_FAIL_ALL 7U
+
+/* Does this one fail? */
+bool stack_fails(unsigned int kind);
 
 #endif /* STACK_H */
