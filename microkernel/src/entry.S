@@ -64,23 +64,18 @@ entry_user:
 	iretq
 
 /* One stub per vector: an error code, the vector, then everything else (struct frame). */
-	.macro stub vector
-	.balign 16
-	.if (0x60227D00 >> \vector & 1) == 0
-	push	$0
-	.endif
-	push	$\vector
-	jmp	entry_exception
-	.endm
-
 	.balign 16
 	.globl entry_stubs
 entry_stubs:
-	.irp	vector, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
-	stub	\vector
-	.endr
-	.irp	vector, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
-	stub	\vector
+	.set	vector, 0
+	.rept	32
+	.balign 16
+	.if (0x60227D00 >> vector & 1) == 0
+	push	$0
+	.endif
+	push	$vector
+	jmp	entry_exception
+	.set	vector, vector + 1
 	.endr
 
 entry_exception:
