@@ -32,8 +32,10 @@ uint64_t chance_seed(void)
 double chance_seconds(double usual)
 {
 	const char *text = getenv("HOSTILE_SECONDS");
+	double seconds = text && *text ? strtod(text, NULL) : usual;
 
-	return text && *text ? strtod(text, NULL) : usual;
+	alarm((unsigned int)seconds + 60); /* more than kt_main() gives */
+	return seconds;
 }
 
 uint64_t chance(uint64_t *state)
