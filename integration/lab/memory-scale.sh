@@ -36,9 +36,10 @@ huge_pages() {
 mountpoint -q /sys/kernel/debug || mount -t debugfs none /sys/kernel/debug
 ok "huge pages" huge_pages $((mib / 2))
 scale hugetlb $mib
+scale hugetlb-there $mib
 scale memfd-hugetlb $mib
 ok "huge pages given back" huge_pages 0
-for kind in thp populate; do
+for kind in thp thp-there populate; do
 	scale $kind $mib
 done
 for kind in anon memfd; do

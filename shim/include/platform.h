@@ -49,8 +49,18 @@ int platform_pin_there(void *os, uint64_t hva, uint64_t pages, uint64_t *spa);
  * wasn't asked for, for reading. 0, -EFAULT, -ENOMEM or -EINTR. May sleep for long: without locks.
  */
 int platform_pin_fault(void *os, uint64_t hva, bool write, uint64_t *spa, bool *writable);
-/* Releases physically contiguous pinned pages; dirty: somebody may have written to them. */
+/*
+ * Pins the PLATFORM_PIN_BATCH pages of the caller's memory from hva on, which is a multiple of
+ * their size, as one: if the caller's page table has one large entry for them, for writing. 1 with
+ * the address of the first; 0: it has not; or -EINTR.
+ */
+int platform_pin_large(void *os, uint64_t hva, uint64_t *spa);
+/*
+ * Releases at most PLATFORM_PIN_BATCH pinned pages, which are physically contiguous, or what
+ * platform_pin_large() has pinned; dirty: somebody may have written to it.
+ */
 void platform_unpin(void *os, uint64_t spa, uint64_t pages, bool dirty);
+void platform_unpin_large(void *os, uint64_t spa, bool dirty);
 
 /*
  * Watching a range of the caller's memory, on behalf of `slot`: whatever happens there to the

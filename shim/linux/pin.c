@@ -13,9 +13,6 @@
 #include <linux/uaccess.h>
 #include "shim_linux.h"
 
-/* Most pages between two chances to reschedule. */
-#define UNPIN_BATCH (1UL << 16)
-
 /* May user space read there, but not write? */
 static bool is_readable_only(struct mm_struct *mm, unsigned long hva)
 {
@@ -53,6 +50,63 @@ int platform_pin_there(void *os, uint64_t hva, uint64_t pages, uint64_t *spa)
 	if (ret > 0)
 		atomic64_add(ret, &vm->mm->pinned_vm);
 	return ret > 0 ? ret : 0;
+}
+
+#define LARGE_ENTRY (_PAGE_PRESENT | _PAGE_RW | _PAGE_USER | _PAGE_PSE)
+
+/*
+ * The frame that user space finds at a multiple of 2 MiB if one entry maps all of that, and lets
+ * it write; 0: it doesn't. With interrupts off, so that no table is freed meanwhile.
+ */
+static unsigned long large_frame(struct mm_struct *mm, unsigned long hva)
+{
+	pgd_t pgd = READ_ONCE(*pgd_offset(mm, hva));
+	p4d_t p4d;
+	pud_t pud;
+	pmd_t pmd;
+
+	if (pgd_none(pgd))
+		return 0;
+	p4d = READ_ONCE(*p4d_offset(&pgd, hva));
+	if (p4d_none(p4d) || !p4d_present(p4d))
+		return 0;
+	pud = READ_ONCE(*pud_offset(&p4d, hva));
+	if ((pud_val(pud) & LARGE_ENTRY) == LARGE_ENTRY)
+		return pud_pfn(pud) + (hva & ~PUD_MASK) / PAGE_SIZE;
+	if (pud_none(pud) || !pud_present(pud) || pud_leaf(pud))
+		return 0;
+	pmd = READ_ONCE(*pmd_offset(&pud, hva));
+	return (pmd_val(pmd) & LARGE_ENTRY) == LARGE_ENTRY ? pmd_pfn(pmd) : 0;
+}
+
+/*
+ * One pin of a compound page keeps all of it. That the entry still has it when it is pinned is
+ * what counts: whoever changes the entry later tells the notifier first (see watch.c), and drops
+ * it by that; who has begun to has told it already.
+ */
+int platform_pin_large(void *os, uint64_t hva, uint64_t *spa)
+{
+	struct vm_file *vm = os;
+	unsigned long flags, frame;
+	struct page *page;
+
+	BUILD_BUG_ON(PLATFORM_PIN_BATCH != PTRS_PER_PMD);
+	cond_resched();
+	if (fatal_signal_pending(current))
+		return -EINTR;
+	if (pin_user_pages_fast_only(hva, 1, FOLL_WRITE | FOLL_LONGTERM, &page) != 1)
+		return 0;
+	local_irq_save(flags);
+	frame = large_frame(vm->mm, hva);
+	local_irq_restore(flags);
+	if (frame != page_to_pfn(page) ||
+	    compound_order(compound_head(page)) < PMD_SHIFT - PAGE_SHIFT) {
+		unpin_user_page(page);
+		return 0;
+	}
+	*spa = page_to_phys(page);
+	atomic64_add(PLATFORM_PIN_BATCH, &vm->mm->pinned_vm);
+	return 1;
 }
 
 /*
@@ -99,14 +153,20 @@ void platform_unpin(void *os, uint64_t spa, uint64_t pages, bool dirty)
 {
 	struct page *page = pfn_to_page(PHYS_PFN(spa));
 	struct vm_file *vm = os;
-	unsigned long count;
 
 	atomic64_sub(pages, &vm->mm->pinned_vm);
-	for (; pages; pages -= count, page += count) {
-		count = min_t(unsigned long, pages, UNPIN_BATCH);
-		unpin_user_page_range_dirty_lock(page, count, dirty);
-		cond_resched();
-	}
+	unpin_user_page_range_dirty_lock(page, pages, dirty);
+	cond_resched();
+}
+
+void platform_unpin_large(void *os, uint64_t spa, bool dirty)
+{
+	struct page *page = pfn_to_page(PHYS_PFN(spa));
+	struct vm_file *vm = os;
+
+	atomic64_sub(PLATFORM_PIN_BATCH, &vm->mm->pinned_vm);
+	unpin_user_pages_dirty_lock(&page, 1, dirty);
+	cond_resched();
 }
 
 bool platform_user_range_ok(uint64_t hva, uint64_t bytes)

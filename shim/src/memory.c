@@ -27,12 +27,13 @@
 /* An entry: the page's address, and these. 0: a hole. */
 #define ENTRY_THERE 1U
 #define ENTRY_WRITABLE 2U
+#define ENTRY_LARGE 4U /* of a piece that was pinned as one */
 #define ENTRY_FLAGS (MV_PAGE_SIZE - 1)
 
-/* Physically contiguous pages of a slot. */
+/* Physically contiguous pages of a slot, that are used and pinned alike. */
 struct run {
 	uint64_t spa, page, pages;
-	bool writable;
+	bool writable, large;
 };
 
 /* A page's place, counted so that a block is 2 MiB of host addresses, as huge pages are. */
@@ -95,17 +96,24 @@ static int entry_set(struct slot *slot, uint64_t page, uint64_t entry)
 	return 0;
 }
 
-/* Makes a hole; a piece, of which all must go, first to last, goes with its last page. */
-static void entry_clear(struct slot *slot, uint64_t page)
+/* How many pages from this one on one word tells of. */
+static uint64_t pages_alike(const struct slot *slot, uint64_t page)
 {
-	const uint64_t place = place_of(slot, page);
+	return is_piece(block_of(slot, page)) ? left_in_block(slot, page) : 1;
+}
+
+/* Makes a hole of what one word tells of, which must go as a whole; how many pages. */
+static uint64_t entry_clear(struct slot *slot, uint64_t page)
+{
+	const uint64_t place = place_of(slot, page), pages = pages_alike(slot, page);
 	uint64_t *block = &slot->blocks[place / BLOCK_PAGES];
 
-	if (!is_piece(*block))
-		entries_of(*block)[place % BLOCK_PAGES] = 0;
-	else if (left_in_block(slot, page) == 1)
+	if (is_piece(*block))
 		*block = 0;
-	slot->pinned--;
+	else
+		entries_of(*block)[place % BLOCK_PAGES] = 0;
+	slot->pinned -= pages;
+	return pages;
 }
 
 /* The blocks of [page, end) that can be pieces become some: a GiB of huge pages takes 4 KiB. */
@@ -145,11 +153,23 @@ static bool is_full(const struct slot *slot, const struct run *run)
 	       (gpa + run->pages * MV_PAGE_SIZE) % LARGE == 0;
 }
 
+static uint64_t least(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* A run grows by what is alike, up to where a large entry of the guest's could begin. */
+static uint64_t run_step(const struct slot *slot, uint64_t page)
+{
+	return least(pages_alike(slot, page),
+		     BLOCK_PAGES - (slot->gpa / MV_PAGE_SIZE + page) % BLOCK_PAGES);
+}
+
 /* The first run in [page, end), of at most `most` pages: false when there is none. */
 static bool run_next(const struct slot *slot, uint64_t page, uint64_t end, uint64_t most,
 		     struct run *run)
 {
-	uint64_t entry = 0;
+	uint64_t entry = 0, step;
 
 	for (; page < end; page++) {
 		if (!block_of(slot, page))
@@ -163,11 +183,14 @@ static bool run_next(const struct slot *slot, uint64_t page, uint64_t end, uint6
 		.spa = entry & ~ENTRY_FLAGS,
 		.page = page,
 		.writable = entry & ENTRY_WRITABLE,
+		.large = entry & ENTRY_LARGE,
 	};
+	most = least(most, end - page);
 	do {
-		run->pages++;
-		entry += MV_PAGE_SIZE;
-	} while (run->pages < most && page + run->pages < end && !is_full(slot, run) &&
+		step = least(run_step(slot, page + run->pages), most - run->pages);
+		run->pages += step;
+		entry += step * MV_PAGE_SIZE;
+	} while (run->pages < most && !is_full(slot, run) &&
 		 entry_of(slot, page + run->pages) == entry);
 	return true;
 }
@@ -202,6 +225,39 @@ static int64_t pin_there(struct shim_vm *vm, struct slot *slot, uint64_t page, u
 	return taken == (uint64_t)ret ? ret : -ENOMEM;
 }
 
+/* Is there a whole block from `page` on, with nothing in it? Its entries aren't needed then. */
+static bool block_is_free(struct slot *slot, uint64_t page)
+{
+	uint64_t *block = &slot->blocks[place_of(slot, page) / BLOCK_PAGES], i;
+
+	if (left_in_block(slot, page) < BLOCK_PAGES || slot->pages - page < BLOCK_PAGES ||
+	    is_piece(*block))
+		return false;
+	for (i = 0; *block && i < BLOCK_PAGES; i++)
+		if (entries_of(*block)[i])
+			return false;
+	platform_free(entries_of(*block));
+	*block = 0;
+	return true;
+}
+
+/* A block in one piece, pinned as one if it is a large page of the host's: 512, 0 or -EINTR. */
+static int64_t pin_large(struct shim_vm *vm, struct slot *slot, uint64_t page)
+{
+	uint64_t spa;
+	int ret;
+
+	if (!block_is_free(slot, page))
+		return 0;
+	ret = platform_pin_large(vm->os, slot->hva + page * MV_PAGE_SIZE, &spa);
+	if (ret <= 0)
+		return ret;
+	slot->blocks[place_of(slot, page) / BLOCK_PAGES] =
+		spa | ENTRY_THERE | ENTRY_WRITABLE | ENTRY_LARGE;
+	slot->pinned += BLOCK_PAGES;
+	return BLOCK_PAGES;
+}
+
 /* Where nothing is at the beginning of a block, nothing is expected behind it. */
 int memory_pin(struct shim_vm *vm, struct slot *slot)
 {
@@ -212,12 +268,13 @@ int memory_pin(struct shim_vm *vm, struct slot *slot)
 	if (!slot->blocks)
 		return -ENOMEM;
 	while (ret >= 0 && page < slot->pages) {
-		left = left_in_block(slot, page);
-		if (left > slot->pages - page)
-			left = slot->pages - page;
-		ret = pin_there(vm, slot, page, left);
-		if (ret > 0)
-			blocks_merge(slot, page, page + (uint64_t)ret);
+		left = least(left_in_block(slot, page), slot->pages - page);
+		ret = pin_large(vm, slot, page);
+		if (!ret) {
+			ret = pin_there(vm, slot, page, left);
+			if (ret > 0)
+				blocks_merge(slot, page, page + (uint64_t)ret);
+		}
 		page += ret > 0 ? (uint64_t)ret : left;
 	}
 	if (ret < 0)
@@ -225,15 +282,29 @@ int memory_pin(struct shim_vm *vm, struct slot *slot)
 	return ret < 0 ? (int)ret : 0;
 }
 
-static void unpin_range(struct shim_vm *vm, struct slot *slot, uint64_t page, uint64_t end)
+/* In one block. */
+static void unpin_block(struct shim_vm *vm, struct slot *slot, uint64_t page, uint64_t end)
 {
 	struct run run;
 	uint64_t i;
 
 	for (; run_next(slot, page, end, ~0ULL, &run); page = run.page + run.pages) {
-		for (i = 0; i < run.pages; i++)
-			entry_clear(slot, run.page + i);
-		platform_unpin(vm->os, run.spa, run.pages, run.writable);
+		for (i = 0; i < run.pages; i += entry_clear(slot, run.page + i))
+			;
+		if (run.large)
+			platform_unpin_large(vm->os, run.spa, run.writable);
+		else
+			platform_unpin(vm->os, run.spa, run.pages, run.writable);
+	}
+}
+
+static void unpin_range(struct shim_vm *vm, struct slot *slot, uint64_t page, uint64_t end)
+{
+	uint64_t next;
+
+	for (; page < end; page = next) {
+		next = least(page + left_in_block(slot, page), end);
+		unpin_block(vm, slot, page, next);
 	}
 }
 
@@ -445,29 +516,61 @@ static void pin_around(struct shim_vm *vm, struct slot *slot, uint64_t page, uin
 	pin_there(vm, slot, page + 1, *end - page - 1);
 }
 
-/* Another page, or more rights to the same: the old entry goes first. */
-static int entry_replace(struct shim_vm *vm, struct slot *slot, uint64_t page, uint64_t entry)
+/*
+ * Pins the large page around a page, and those behind it that are there, as many as one list
+ * takes; false: there is none. A log tells pages of 4 KiB, and those aren't cheap.
+ */
+static bool pin_large_around(struct shim_vm *vm, struct slot *slot, uint64_t page, uint64_t *first,
+			     uint64_t *end)
 {
+	const uint64_t most = slot->dirty ? 1 : MV_MDL_MAX_ENTRIES,
+		       before = BLOCK_PAGES - left_in_block(slot, page);
+	uint64_t n = 0;
+
+	if (before > page)
+		return false;
+	*first = *end = page - before;
+	for (; n < most && *end < slot->pages && pin_large(vm, slot, *end) > 0; n++)
+		*end += BLOCK_PAGES;
+	return n;
+}
+
+/* Takes over the pinned page `entry`, or the large page that it is of, with what is there around.
+ * [*first, *end): where there was nothing before. 0 or -errno. */
+static int hole_pin(struct shim_vm *vm, const struct hole *hole, uint64_t entry, uint64_t *first,
+		    uint64_t *end)
+{
+	struct slot *slot = hole->slot;
 	int ret = 0;
 
-	if (entry_of(slot, page))
-		ret = memory_drop(vm, slot, page, 1);
-	return ret ? ret : entry_set(slot, page, entry);
+	/* Another page, or more rights to the same: the old entry goes first. */
+	if (entry_of(slot, hole->page))
+		ret = memory_drop(vm, slot, hole->page, 1);
+	if (!ret && entry & ENTRY_WRITABLE && pin_large_around(vm, slot, hole->page, first, end)) {
+		platform_unpin(vm->os, entry & ~ENTRY_FLAGS, 1, false);
+		return 0;
+	}
+	ret = ret ? ret : entry_set(slot, hole->page, entry);
+	if (ret) {
+		platform_unpin(vm->os, entry & ~ENTRY_FLAGS, 1, false);
+		return ret;
+	}
+	*first = hole->page;
+	*end = hole->page + 1;
+	if (entry & ENTRY_WRITABLE)
+		pin_around(vm, slot, hole->page, first, end);
+	return 0;
 }
 
 /* Takes over the pinned page `entry`, and maps it. 0 or -errno. */
 static int hole_fill(struct shim_vm *vm, const struct hole *hole, uint64_t entry)
 {
-	uint64_t first = hole->page, end = hole->page + 1;
 	struct slot *slot = hole->slot;
-	int ret = entry_replace(vm, slot, hole->page, entry);
+	uint64_t first, end;
+	int ret = hole_pin(vm, hole, entry, &first, &end);
 
-	if (ret) {
-		platform_unpin(vm->os, entry & ~ENTRY_FLAGS, 1, false);
+	if (ret)
 		return ret;
-	}
-	if (entry & ENTRY_WRITABLE)
-		pin_around(vm, slot, hole->page, &first, &end);
 	/* A log tells pages of 4 KiB. */
 	ret = map_range(vm, slot, first, end, slot->dirty ? 1 : ~0ULL);
 	if (!ret)

@@ -52,6 +52,7 @@ struct fake_os {
 	unsigned int pin_fail; /* the n-th platform_pin_*() from now gives pin_error */
 	int pin_error;
 	void (*page)(uint64_t hva, struct fake_page *page); /* NULL: all contiguous */
+	bool large_pages; /* what is contiguous in 2 MiB is a large page */
 	const void *user; /* what the user has at user_hva, of user_bytes */
 	uint64_t user_hva, user_bytes;
 	bool signal;
@@ -69,6 +70,7 @@ struct fake_os {
 	long allocs; /* outstanding platform_alloc() */
 	long pages; /* outstanding pages of platform_pages_alloc() */
 	long pinned; /* outstanding pinned pages */
+	long large; /* outstanding large ones, which pinned counts, too */
 	long dirtied; /* pages released as dirty */
 	unsigned int pings, waits, yields, kicks, faults;
 	struct fake_watch watches[FAKE_WATCHES], any_watch;

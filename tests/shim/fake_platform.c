@@ -40,6 +40,7 @@ int fake_teardown(void **state)
 	assert_int_equal(os.allocs, 0);
 	assert_int_equal(os.pages, 0);
 	assert_int_equal(os.pinned, 0);
+	assert_int_equal(os.large, 0);
 	assert_int_equal(os.eventfd_refs, 0);
 	assert_false(os.shared_held || os.irqs_off || os.vm_locked || os.reading);
 	assert_int_equal(hv.vms + hv.vps + hv.vss, 0);
@@ -150,6 +151,28 @@ int platform_pin_there(void *vm_os, uint64_t hva, uint64_t pages, uint64_t *spa)
 	}
 	os.pinned += (long)i;
 	return (int)i;
+}
+
+/* One large page of the machine, if the test has some. */
+int platform_pin_large(void *vm_os, uint64_t hva, uint64_t *spa)
+{
+	struct fake_page page;
+	uint64_t i;
+
+	assert_ptr_equal(vm_os, &os);
+	assert_int_equal(hva % (PLATFORM_PIN_BATCH * PAGE), 0);
+	may_sleep();
+	for (i = 0; i < PLATFORM_PIN_BATCH; i++) {
+		page_at(hva + i * PAGE, &page);
+		if (!i)
+			*spa = page.spa;
+		if (!os.large_pages || !page.present || !page.writable ||
+		    page.spa != *spa + i * PAGE || *spa % (PLATFORM_PIN_BATCH * PAGE))
+			return 0;
+	}
+	os.pinned += (long)i;
+	os.large++;
+	return 1;
 }
 
 int platform_pin_fault(void *vm_os, uint64_t hva, bool write, uint64_t *spa, bool *writable)
@@ -273,6 +296,13 @@ uint64_t platform_memory_seq(void *vm_os)
 	return os.seq;
 }
 
+void platform_unpin_large(void *vm_os, uint64_t spa, bool dirty)
+{
+	assert_int_equal(spa / PAGE % PLATFORM_PIN_BATCH, 0);
+	platform_unpin(vm_os, spa, PLATFORM_PIN_BATCH, dirty);
+	os.large--;
+}
+
 /* No guest may have any of it. */
 void platform_unpin(void *vm_os, uint64_t spa, uint64_t pages, bool dirty)
 {
@@ -280,6 +310,7 @@ void platform_unpin(void *vm_os, uint64_t spa, uint64_t pages, bool dirty)
 
 	assert_ptr_equal(vm_os, &os);
 	may_sleep();
+	assert_in_range(pages, 1, PLATFORM_PIN_BATCH);
 	for (i = 0; i < hv.num_map; i++)
 		assert_true(spa + pages * PAGE <= hv.map[i].src ||
 			    spa >= hv.map[i].src + hv.map[i].bytes);

@@ -112,6 +112,36 @@ static void two_gib_of_huge_pages(void **state)
 	assert_int_equal(os.pinned, 2048 * MIB / PAGE);
 }
 
+/* Pinned as one each, and sent in full lists: 16 GiB in less than 70. */
+static void large_pages(void **state)
+{
+	(void)state;
+	os.page = huge;
+	os.large_pages = true;
+	assert_int_equal(set(0, MIB, 1026 * MIB, 0x40000000 - MIB), 0);
+	assert_int_equal(os.large, 512);
+	assert_int_equal(os.pinned, 1026 * MIB / PAGE);
+	assert_true(hv.calls[FAKE_MAP] <= 5);
+	assert_int_equal(hv.num_map, 514);
+	assert_int_equal(set(0, 0, 0, 0), 0);
+	assert_int_equal(os.dirtied, 1026 * MIB / PAGE);
+}
+
+/* Out of step with the guest's addresses, they are sent as small ones. */
+static void large_pages_askew(void **state)
+{
+	size_t i;
+
+	(void)state;
+	os.page = NULL;
+	os.large_pages = true;
+	assert_int_equal(set(0, MIB, 512 * MIB, 0x40000000), 0);
+	assert_int_equal(os.large, 256);
+	for (i = 0; i < hv.num_map; i++)
+		assert_true(hv.map[i].bytes <= 66 * MIB);
+	assert_int_equal(hv.num_map, 8);
+}
+
 static void lists_are_full(void **state)
 {
 	const size_t pages = 3 * MV_MDL_MAX_ENTRIES + 7;
@@ -213,6 +243,75 @@ static void around(void **state)
 	assert_int_equal(hv.map[2].dst, 4 * MIB);
 	assert_int_equal(hv.map[2].bytes, MIB);
 	assert_int_equal(os.pinned, 2 * MIB / PAGE + MIB / PAGE + 1);
+}
+
+/* A fault brings what large pages there are behind it, up to a full list; not with a log. */
+static void around_large(void **state)
+{
+	struct kvm_userspace_memory_region region = { .slot = 0, .guest_phys_addr = 0x40000000 };
+	const uint64_t bytes = 1024 * MIB;
+	uint64_t at;
+
+	(void)state;
+	os.page = on_demand;
+	os.large_pages = true;
+	assert_int_equal(set(0, 0x40000000, bytes, 0x40000000), 0);
+	os.page = huge;
+	for (at = 0; at < bytes; at += MV_MDL_MAX_ENTRIES * 2 * MIB)
+		assert_int_equal(memory_fault(&vm, 0x40000000 + at + 5 * PAGE, at % 3),
+				 MEMORY_THERE);
+	assert_int_equal(hv.calls[FAKE_MAP], 5);
+	assert_int_equal(os.large, 512);
+	/* One of them goes, and comes back in small pages, that are one piece by chance. */
+	fake_invalidate(0x40000000 + 10 * MIB + PAGE, 1);
+	assert_int_equal(memory_repair(&vm), 0);
+	assert_int_equal(os.large, 511);
+	os.large_pages = false;
+	assert_int_equal(memory_fault(&vm, 0x40000000 + 10 * MIB, true), MEMORY_THERE);
+	assert_int_equal(os.large, 511);
+	assert_int_equal(os.pinned, bytes / PAGE);
+	/* They become a large page again. */
+	fake_invalidate(0x40000000 + 10 * MIB, 512);
+	assert_int_equal(memory_repair(&vm), 0);
+	os.large_pages = true;
+	assert_int_equal(memory_fault(&vm, 0x40000000 + 11 * MIB, true), MEMORY_THERE);
+	assert_int_equal(os.large, 512);
+	region.flags = KVM_MEM_LOG_DIRTY_PAGES;
+	region.memory_size = bytes;
+	region.userspace_addr = 0x40000000;
+	fake_invalidate(0x40000000 + 16 * MIB, 16 * MIB / PAGE);
+	assert_int_equal(memory_repair(&vm), 0);
+	assert_int_equal(shim_vm_set_memory(&vm, &region), 0);
+	assert_int_equal(memory_fault(&vm, 0x40000000 + 16 * MIB, true), MEMORY_THERE);
+	assert_int_equal(os.large, 505);
+}
+
+/* What had entries of small pages once is a large page now. */
+static void large_instead_of_small(void **state)
+{
+	uint64_t flags;
+
+	(void)state;
+	os.page = scattered;
+	os.large_pages = true;
+	assert_int_equal(set(0, 4 * MIB, 4 * MIB, 0x40000000), 0);
+	fake_invalidate(0x40000000, 2 * MIB / PAGE);
+	assert_int_equal(memory_repair(&vm), 0);
+	os.page = huge;
+	assert_int_equal(memory_fault(&vm, 4 * MIB + 7 * PAGE, true), MEMORY_THERE);
+	assert_int_equal(os.large, 1);
+	assert_int_equal(os.pinned, 4 * MIB / PAGE);
+	/* One that can only be read has one that can be written in its way, which goes. */
+	fake_invalidate(0x40000000, 2 * MIB / PAGE);
+	assert_int_equal(memory_repair(&vm), 0);
+	os.page = holes;
+	assert_int_equal(memory_fault(&vm, 4 * MIB + 6 * PAGE, false), MEMORY_THERE);
+	assert_int_equal(guest_has(4 * MIB + 7 * PAGE, &flags), 0);
+	os.page = huge;
+	assert_int_equal(memory_fault(&vm, 4 * MIB + 6 * PAGE, true), MEMORY_THERE);
+	assert_int_equal(os.large, 1);
+	assert_int_not_equal(guest_has(4 * MIB + 7 * PAGE, &flags), 0);
+	assert_true(flags & MV_MAP_FLAG_WRITE_ACCESS);
 }
 
 static void invalidate(uint64_t hva, uint64_t pages)
@@ -502,11 +601,15 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(contiguous_is_one_entry),
 		TEST(two_gib_of_huge_pages),
+		TEST(large_pages),
+		TEST(large_pages_askew),
 		TEST(lists_are_full),
 		TEST(entries_are_counted),
 		TEST(no_list_is_too_long),
 		TEST(holes_come_when_needed),
 		TEST(around),
+		TEST(around_large),
+		TEST(large_instead_of_small),
 		TEST(repaired),
 		TEST(repaired_one_by_one),
 		TEST(not_repaired),

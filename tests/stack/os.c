@@ -106,6 +106,20 @@ int platform_pin_there(void *os, uint64_t hva, uint64_t pages, uint64_t *spa)
 	return stack_os.absent || stack_fails(STACK_FAIL_OS) ? 0 : pin(hva, pages, spa);
 }
 
+/* This machine has no large pages. */
+int platform_pin_large(void *os, uint64_t hva, uint64_t *spa)
+{
+	(void)os;
+	(void)hva;
+	(void)spa;
+	return 0;
+}
+
+void platform_unpin_large(void *os, uint64_t spa, bool dirty)
+{
+	platform_unpin(os, spa, PLATFORM_PIN_BATCH, dirty);
+}
+
 int platform_pin_fault(void *os, uint64_t hva, bool write, uint64_t *spa, bool *writable)
 {
 	(void)os;
