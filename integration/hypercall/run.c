@@ -619,7 +619,7 @@ static void fpu_is_root_s(void)
 /* The last CPU runs a guest that never ends, until `stop`. */
 static struct spinner {
 	struct guest *g;
-	bool stop, moved;
+	bool stop, moved, begun;
 	struct hct_call last;
 } spinner;
 
@@ -627,6 +627,7 @@ static void *spin(void *arg)
 {
 	struct spinner *s = arg;
 
+	__atomic_store_n(&s->begun, true, __ATOMIC_RELAXED);
 	do {
 		s->last = hc_raw(cpu_count - 1, HC(VS, RUN), handle, s->g->vs, 0, 0);
 		if (s->last.rax != MV_STATUS_SUCCESS ||
@@ -665,6 +666,8 @@ static void two_cpus(void)
 		 MV_STATUS_SUCCESS);
 	spinner = (struct spinner){ .g = &g };
 	require(pthread_create(&thread, NULL, spin, &spinner) == 0);
+	while (!__atomic_load_n(&spinner.begun, __ATOMIC_RELAXED))
+		sched_yield();
 	check(count_busy(g.vs) > 0);
 	/* Its memory goes while it runs: after success it can't reach it any more. */
 	check_eq(unmap_one(g.vm, 0, g.ram.bytes), MV_STATUS_SUCCESS);
