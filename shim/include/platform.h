@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 OR MIT */
 /*
  * The few things that shim/src asks of the operating system, and nothing else.
- * shim/linux implements them; the unit tests have a fake.
+ * shim/linux implements them; the unit tests have a fake. What belongs here, too, but is in line
+ * on Linux, is in platform_inline.h.
  *
  * `os` is the operating system's own part of a VM (struct shim_vm.os).
  */
@@ -26,9 +27,17 @@
 
 /*
  * A variable all of which that is read is written first: not cleared before, as Linux has its
- * compiler do it, on the way that each entry into a guest takes.
+ * compiler do it.
  */
 #define PLATFORM_FILLED __attribute__((uninitialized))
+
+/*
+ * What is seldom needed on the way into a guest and out: a function of its own, so that its stack
+ * and registers cost nothing where it isn't called.
+ */
+#define PLATFORM_SELDOM __attribute__((__cold__, __noinline__))
+#define PLATFORM_ALWAYS static inline __attribute__((__always_inline__)) /* a part of its caller */
+#define PLATFORM_LIKELY(x) __builtin_expect(!!(x), 1)
 
 /* Zeroed memory of any size, or NULL. May sleep. */
 void *platform_alloc(size_t bytes);
@@ -89,23 +98,8 @@ int platform_user_read(void *dst, uint64_t hva, size_t bytes);
 /* Can [hva, hva + bytes) be user memory at all? */
 bool platform_user_range_ok(uint64_t hva, uint64_t bytes);
 
-/*
- * This CPU's page that is shared with the hypervisor. The caller stays on the CPU until
- * platform_shared_page_put() and must not sleep. NULL (nothing to put) when there is none.
- */
-void *platform_shared_page_get(void);
-void platform_shared_page_put(void);
-
-/*
- * Called with the shared page held. True: interrupts are off until platform_guest_leave(), so
- * that one that arrives takes the guest out again. False: memory is stale, or, when the guest is
- * to run, the caller has other work first.
- */
-bool platform_guest_enter(void *os, bool guest);
-void platform_guest_leave(void *os);
 /* Takes all CPUs out of the VM's guest once, and waits until they are. Doesn't sleep. */
 void platform_guest_kick(void *os);
-bool platform_signal_pending(void);
 /* Lets others run. May sleep. */
 void platform_yield(void);
 
@@ -151,10 +145,6 @@ struct platform_time {
 void platform_time(struct platform_time *time);
 /* kHz of this CPU's TSC. */
 uint32_t platform_tsc_khz(void);
-/* Is it time to tell the hypervisor what time it is? True at first, then once a second; on
- * each CPU. */
-bool platform_time_due(void);
-
 /* One line to the kernel log, rate limited. */
 void platform_log(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 

@@ -121,7 +121,7 @@ struct shim_vm {
 	uint32_t tsc_khz; /* of vCPUs to come; 0: as the CPUs' */
 	struct shim_msr_filter *msr_filter; /* NULL: all MSRs are allowed */
 	uint32_t msr_reasons; /* KVM_MSR_EXIT_REASON_*: user space answers these accesses */
-	uint64_t run_flags; /* MV_RUN_FLAG_* of every run */
+	uint64_t run_flags; /* MV_RUN_FLAG_* of every run; read by vCPUs without the lock */
 };
 
 /*
@@ -134,6 +134,34 @@ struct vcpu_io {
 	bool msr; /* user space's answer is in kvm_run->msr */
 	uint32_t in_bytes; /* 0 for a write */
 	uint64_t flags; /* MV_RUN_FLAG_* that complete it */
+};
+
+#define EMULATION_INSN 15U /* bytes of kvm_run->emulation_failure.insn_bytes */
+
+/* What is needed of an exit, taken from the shared page while it is held. */
+struct vcpu_exit {
+	bool ran; /* the hypervisor took the call: `state` is the vCPU's */
+	mv_status_t status;
+	uint64_t reason;
+	struct mv_exit_state_t state;
+	union {
+		struct {
+			uint64_t port, reps, type;
+			uint64_t data; /* of the first element of an OUT */
+			uint32_t size; /* bytes */
+		} io;
+		struct {
+			uint64_t gpa, flags, size, data;
+			uint8_t insn_bytes, insn[EMULATION_INSN];
+		} mmio;
+		struct {
+			uint32_t index;
+			uint64_t value, flags;
+		} msr;
+		uint64_t hlt;
+		uint64_t failure;
+		uint64_t unknown[4];
+	};
 };
 
 /* What is due before the guest is entered next, beyond what the hypervisor keeps. */
@@ -196,10 +224,13 @@ struct shim_vcpu {
 	uint16_t vpid, vsid;
 	struct kvm_run *run; /* SHIM_RING_PAGE pages that the user may write at any time */
 	struct vcpu_io io;
+	struct vcpu_exit exit; /* the last of this KVM_RUN */
 	uint64_t cr8, apic_base; /* as last seen or set */
 	uint32_t phys_bits; /* of its CPUID; 0: it has none */
 	bool has_run; /* KVM_RUN has entered it */
 	uint64_t slots; /* slot_table.generation that the hypervisor's answers hold for */
+	uint64_t device, device_slots; /* a page that was none of memory, and when; see exit.c */
+	size_t event; /* where in the bus's table the last one was */
 	uint64_t run_flags; /* MV_RUN_FLAG_* of its runs, besides the VM's */
 	uint32_t due; /* VCPU_* */
 	bool has_payload; /* of the exception of VCPU_EXCEPTION */

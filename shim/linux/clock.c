@@ -2,8 +2,6 @@
 /* What time it is, and the ioctls about the clock of a VM and the TSC of a vCPU. */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
-#include <linux/jiffies.h>
-#include <linux/percpu.h>
 #include <linux/pvclock_gtod.h>
 #include <linux/timekeeper_internal.h>
 #include <linux/timekeeping.h>
@@ -11,7 +9,7 @@
 #include <asm/tsc.h>
 #include "shim_linux.h"
 
-static DEFINE_PER_CPU(unsigned long, told_at); /* jiffies, odd; 0: not told yet */
+DEFINE_PER_CPU(unsigned long, platform_tell_at);
 static bool by_tsc; /* the kernel's clocks go by the TSC */
 
 void platform_time(struct platform_time *time)
@@ -29,19 +27,12 @@ void platform_time(struct platform_time *time)
 	local_irq_restore(flags);
 	time->mono = ktime_to_ns(now.raw);
 	time->real = ktime_to_ns(now.real);
-	this_cpu_write(told_at, jiffies | 1);
+	this_cpu_write(platform_tell_at, jiffies + HZ);
 }
 
 uint32_t platform_tsc_khz(void)
 {
 	return tsc_khz;
-}
-
-bool platform_time_due(void)
-{
-	unsigned long at = this_cpu_read(told_at);
-
-	return !at || time_after(jiffies, at + HZ);
 }
 
 /* The kernel's clocks may change to another clock source at any time, which it tells here. */

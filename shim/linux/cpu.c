@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
- * CPUs: VMMCALL, and the page that each CPU shares with the hypervisor.
+ * CPUs: the page that each CPU shares with the hypervisor.
  */
 #include <linux/cpu.h>
 #include <linux/cpuhotplug.h>
@@ -8,64 +8,13 @@
 #include <linux/gfp.h>
 #include <linux/io.h>
 #include <linux/percpu.h>
-#include <linux/sched/signal.h>
 #include <linux/smp.h>
-#include <asm/asm.h>
 #include <asm/processor.h>
-#include "../src/hypercall.h"
 #include "shim_linux.h"
 
-struct shared_page {
-	void *page;
-	bool known; /* the hypervisor knows it */
-};
-
-static DEFINE_PER_CPU(struct shared_page, shared_page);
+DEFINE_PER_CPU(void *, platform_shared_page);
+static DEFINE_PER_CPU(void *, page); /* the same, or what it will be */
 static int hotplug_state;
-
-/* Without a hypervisor that takes it VMMCALL is an invalid opcode. */
-void mv_hypercall(struct mv_regs *regs)
-{
-	register u64 r10 asm("r10") = regs->reg[0];
-	register u64 r11 asm("r11") = regs->reg[1];
-	register u64 r12 asm("r12") = regs->reg[2];
-	register u64 r13 asm("r13") = regs->reg[3];
-	u64 rax = regs->rax;
-	u32 fault = 1;
-
-	asm volatile("1:	vmmcall\n"
-		     "	xorl %[fault], %[fault]\n"
-		     "2:\n" _ASM_EXTABLE(1b, 2b)
-		     : "+a"(rax), "+r"(r10), "+r"(r11), "+r"(r12), "+r"(r13), [fault] "+r"(fault)
-		     :
-		     : "memory", "cc");
-
-	regs->rax = fault ? MV_STATUS_FAILURE_UNSUPPORTED : rax;
-	regs->reg[0] = r10;
-	regs->reg[1] = r11;
-	regs->reg[2] = r12;
-	regs->reg[3] = r13;
-}
-
-void *platform_shared_page_get(void)
-{
-	struct shared_page *shared = &get_cpu_var(shared_page);
-
-	if (shared->known)
-		return shared->page;
-	put_cpu_var(shared_page);
-	return NULL;
-}
-
-void platform_shared_page_put(void)
-{
-	put_cpu_var(shared_page);
-}
-
-bool platform_signal_pending(void)
-{
-	return signal_pending(current);
-}
 
 void platform_yield(void)
 {
@@ -108,22 +57,21 @@ uint32_t platform_online_cpus(void)
 /* On the CPU that comes; one that isn't in the root VM stays away. */
 static int cpu_online_cb(unsigned int cpu)
 {
-	struct shared_page *shared = this_cpu_ptr(&shared_page);
-	int ret = shim_cpu_online(virt_to_phys(shared->page));
+	void *mine = this_cpu_read(page);
+	int ret = shim_cpu_online(virt_to_phys(mine));
 
-	shared->known = !ret;
-	if (!ret)
+	if (!ret) {
+		this_cpu_write(platform_shared_page, mine);
 		watchdog_cpu_start();
+	}
 	return ret;
 }
 
 static int cpu_offline_cb(unsigned int cpu)
 {
-	struct shared_page *shared = this_cpu_ptr(&shared_page);
-
-	if (shared->known)
+	if (this_cpu_read(platform_shared_page))
 		watchdog_cpu_stop();
-	shared->known = false;
+	this_cpu_write(platform_shared_page, NULL);
 	shim_cpu_offline();
 	return 0;
 }
@@ -133,8 +81,8 @@ static void pages_free(void)
 	unsigned int cpu;
 
 	for_each_possible_cpu(cpu) {
-		free_page((unsigned long)per_cpu(shared_page, cpu).page);
-		per_cpu(shared_page, cpu).page = NULL;
+		free_page((unsigned long)per_cpu(page, cpu));
+		per_cpu(page, cpu) = NULL;
 	}
 }
 
@@ -144,8 +92,8 @@ int cpus_init(void)
 	int ret = 0;
 
 	for_each_possible_cpu(cpu) {
-		per_cpu(shared_page, cpu).page = (void *)get_zeroed_page(GFP_KERNEL);
-		if (!per_cpu(shared_page, cpu).page)
+		per_cpu(page, cpu) = (void *)get_zeroed_page(GFP_KERNEL);
+		if (!per_cpu(page, cpu))
 			ret = -ENOMEM;
 	}
 	if (!ret)

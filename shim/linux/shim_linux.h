@@ -18,9 +18,11 @@
 #include <linux/signal_types.h>
 #include <linux/spinlock.h>
 #include <linux/wait.h>
+#include <platform_inline.h>
 #include <shim.h>
 
 struct vm_file {
+	struct platform_gate gate; /* first, as shim_vm.os */
 	struct shim_vm vm;
 	refcount_t users;
 	struct list_head list; /* of all VMs, see debugfs.c */
@@ -36,10 +38,10 @@ struct vm_file {
 	struct list_head stale_list; /* of those that have marks */
 	wait_queue_head_t watch_wait; /* for the end of invalidations */
 	unsigned int changing; /* invalidations under way, of any memory */
-	bool stale; /* nobody may enter the guest */
 	uint64_t seq;
-	struct cpumask running; /* CPUs that are in the guest, or about to be */
 };
+
+static_assert(offsetof(struct vm_file, gate) == 0);
 
 struct vcpu_file {
 	struct shim_vcpu vcpu;

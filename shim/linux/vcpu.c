@@ -158,13 +158,12 @@ static long run(struct vcpu_file *vcpu)
 	return ret;
 }
 
-static long vcpu_ioctl_locked(struct vcpu_file *vcpu, unsigned int ioctl, unsigned long arg)
+/* All but KVM_RUN, whose way is kept clear of what these have on the stack. */
+static noinline long state_ioctl(struct vcpu_file *vcpu, unsigned int ioctl, unsigned long arg)
 {
 	void __user *argp = (void __user *)arg;
 
 	switch (ioctl) {
-	case KVM_RUN:
-		return arg ? -EINVAL : run(vcpu);
 	case KVM_GET_REGS:
 		return get_regs(vcpu, argp);
 	case KVM_SET_REGS:
@@ -249,7 +248,10 @@ static long vcpu_ioctl(struct file *file, unsigned int ioctl, unsigned long arg)
 		return -EINVAL;
 	if (mutex_lock_killable(&vcpu->lock))
 		return -EINTR;
-	ret = vcpu_ioctl_locked(vcpu, ioctl, arg);
+	if (ioctl == KVM_RUN)
+		ret = arg ? -EINVAL : run(vcpu);
+	else
+		ret = state_ioctl(vcpu, ioctl, arg);
 	mutex_unlock(&vcpu->lock);
 	return ret;
 }

@@ -4,8 +4,8 @@
  * (see shim/src/memory.c for what follows of that), and takes the VM's vCPUs out of the guest.
  *
  * The notifier takes vm->watch_lock only, and doesn't sleep: it is called with locks of the
- * memory manager held. Who enters a guest sets its CPU in vm->running first and looks at
- * vm->stale then; the notifier does it the other way round.
+ * memory manager held. Who enters a guest sets its CPU in vm->gate.running first and looks at
+ * vm->gate.stale then; the notifier does it the other way round.
  *
  * invalidate_range_end() must find the slots that invalidate_range_start() has found: so a slot
  * is added only while no invalidation is under way, as in KVM.
@@ -42,33 +42,8 @@ void platform_guest_kick(void *os)
 	struct vm_file *vm = os;
 
 	smp_mb(); /* what is to be seen at the next entry was written before */
-	if (!cpumask_empty(&vm->running))
-		on_each_cpu_mask(&vm->running, nothing, NULL, true);
-}
-
-bool platform_guest_enter(void *os, bool guest)
-{
-	struct vm_file *vm = os;
-
-	local_irq_disable();
-	if (!guest || (!signal_pending(current) && !need_resched())) {
-		cpumask_set_cpu(smp_processor_id(), &vm->running);
-		/* Pairs with the one of who marks memory stale, then looks for who runs. */
-		smp_mb__after_atomic();
-		if (!READ_ONCE(vm->stale))
-			return true;
-		cpumask_clear_cpu(smp_processor_id(), &vm->running);
-	}
-	local_irq_enable();
-	return false;
-}
-
-void platform_guest_leave(void *os)
-{
-	struct vm_file *vm = os;
-
-	cpumask_clear_cpu(smp_processor_id(), &vm->running);
-	local_irq_enable();
+	if (!cpumask_empty(&vm->gate.running))
+		on_each_cpu_mask(&vm->gate.running, nothing, NULL, true);
 }
 
 static void mark(struct vm_file *vm, struct watch *w, unsigned long first, unsigned long last)
@@ -81,7 +56,7 @@ static void mark(struct vm_file *vm, struct watch *w, unsigned long first, unsig
 	w->changing++;
 	if (list_empty(&w->stale))
 		list_add_tail(&w->stale, &vm->stale_list);
-	WRITE_ONCE(vm->stale, true);
+	WRITE_ONCE(vm->gate.stale, true);
 }
 
 static struct watch *watch_first(struct vm_file *vm, unsigned long first, unsigned long last)
@@ -221,7 +196,7 @@ bool platform_memory_stale(void *os)
 {
 	struct vm_file *vm = os;
 
-	return READ_ONCE(vm->stale);
+	return READ_ONCE(vm->gate.stale);
 }
 
 static bool is_settled(struct vm_file *vm)
@@ -285,7 +260,7 @@ void platform_memory_repaired(void *os)
 
 	spin_lock(&vm->watch_lock);
 	if (list_empty(&vm->stale_list))
-		WRITE_ONCE(vm->stale, false);
+		WRITE_ONCE(vm->gate.stale, false);
 	spin_unlock(&vm->watch_lock);
 }
 

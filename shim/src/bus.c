@@ -74,17 +74,27 @@ static const struct event *event_exact(const struct bus_table *table, const stru
 									     : NULL;
 }
 
+static bool is_at(const struct event *event, enum bus bus, uint64_t addr)
+{
+	return event->bus == bus && event->addr == addr;
+}
+
+static bool takes(const struct event *event, uint32_t len, uint64_t data)
+{
+	return !event->len || (event->len == len && (event->any || event->datamatch == data));
+}
+
 /* One that a write of these bytes signals; there is at most one. */
-static const struct event *event_find(const struct bus_table *table, enum bus bus, uint64_t addr,
-				      uint32_t len, uint64_t data)
+static PLATFORM_SELDOM const struct event *event_find(const struct bus_table *table, enum bus bus,
+						      uint64_t addr, uint32_t len, uint64_t data)
 {
 	struct event key = { .bus = (uint8_t)bus, .addr = addr };
 	size_t at = event_lower(table, &key);
 	const struct event *event = &table->events[at];
 
-	if (at == table->num_events || event->bus != bus || event->addr != addr)
+	if (at == table->num_events || !is_at(event, bus, addr))
 		return NULL;
-	if (!event->len || (event->len == len && (event->any || event->datamatch == data)))
+	if (takes(event, len, data))
 		return event;
 	key.len = len;
 	key.datamatch = data;
@@ -388,24 +398,38 @@ static bool ring_write(struct shim_vm *vm, enum bus bus, uint64_t addr, uint32_t
 	return room;
 }
 
-bool bus_write(struct shim_vm *vm, enum bus bus, uint64_t addr, uint32_t len, uint64_t data)
+/* Where the last one was it often is. */
+static const struct event *event_find_again(const struct bus_table *table, size_t *last,
+					    enum bus bus, uint64_t addr, uint32_t len,
+					    uint64_t data)
+{
+	const struct event *event = &table->events[*last];
+
+	if (*last < table->num_events && is_at(event, bus, addr) && takes(event, len, data))
+		return event;
+	event = event_find(table, bus, addr, len, data);
+	if (event)
+		*last = (size_t)(event - table->events);
+	return event;
+}
+
+bool bus_write_table(struct shim_vcpu *vcpu, enum bus bus, uint64_t addr, uint32_t len,
+		     uint64_t data)
 {
 	const struct bus_table *table;
 	const struct event *event;
 	bool done = false;
 
-	if (!LOAD(vm->bus))
-		return false;
 	if (len < sizeof(data))
 		data &= (1ULL << len * 8) - 1;
 	platform_read_lock();
-	table = __atomic_load_n(&vm->bus, __ATOMIC_ACQUIRE);
-	event = event_find(table, bus, addr, len, data);
+	table = __atomic_load_n(&vcpu->vm->bus, __ATOMIC_ACQUIRE);
+	event = event_find_again(table, &vcpu->event, bus, addr, len, data);
 	if (event) {
 		platform_eventfd_signal(event->eventfd);
 		done = true;
 	} else if (zone_has(table, bus, addr, len)) {
-		done = ring_write(vm, bus, addr, len, data);
+		done = ring_write(vcpu->vm, bus, addr, len, data);
 	}
 	platform_read_unlock();
 	return done;

@@ -3,7 +3,7 @@
  * What user space chooses for a VM as a whole: KVM_ENABLE_CAP, and the settings that must
  * come before the first vCPU. Under the VM lock.
  */
-#include <shim.h>
+#include "run.h"
 
 /* Three pages below 4 GiB. */
 #define TSS_ADDR_MAX (0xFFFFFFFFU - 3 * MV_PAGE_SIZE + 1)
@@ -40,14 +40,9 @@ static int enable_user_space_msr(struct shim_vm *vm, uint64_t reasons)
 	if (reasons & ~(uint64_t)MSR_REASONS)
 		return -EINVAL;
 	vm->msr_reasons = (uint32_t)reasons;
+	run_flag_set(vm, MV_RUN_FLAG_MSR_REFUSED,
+			reasons & (KVM_MSR_EXIT_REASON_INVAL | KVM_MSR_EXIT_REASON_UNKNOWN));
 	return 0;
-}
-
-/* vCPUs read it while they run. */
-static void set_run_flag(struct shim_vm *vm, uint64_t flag, bool on)
-{
-	__atomic_store_n(&vm->run_flags, on ? vm->run_flags | flag : vm->run_flags & ~flag,
-			 __ATOMIC_RELAXED);
 }
 
 /* Bits of quirks that aren't known are ignored, as by KVM; KVM_CAP_DISABLE_QUIRKS2 refuses them. */
@@ -65,7 +60,7 @@ static int disable_quirks(struct shim_vm *vm, uint64_t quirks)
 	size_t i;
 
 	for (i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
-		set_run_flag(vm, flags[i].flag, quirks & flags[i].quirk);
+		run_flag_set(vm, flags[i].flag, quirks & flags[i].quirk);
 	return 0;
 }
 
@@ -92,7 +87,7 @@ int shim_vm_enable_cap(struct shim_vm *vm, const struct kvm_enable_cap *cap)
 	case KVM_CAP_X86_USER_SPACE_MSR:
 		return enable_user_space_msr(vm, cap->args[0]);
 	case KVM_CAP_MSR_PLATFORM_INFO:
-		set_run_flag(vm, MV_RUN_FLAG_NO_PLATFORM_INFO, !cap->args[0]);
+		run_flag_set(vm, MV_RUN_FLAG_NO_PLATFORM_INFO, !cap->args[0]);
 		return 0;
 	case KVM_CAP_DISABLE_QUIRKS2:
 		if (cap->args[0] & ~(uint64_t)SHIM_QUIRKS)

@@ -4,6 +4,7 @@
  * hypervisor keeps both; what time it is the operating system knows.
  */
 #include "clock.h"
+#include <platform_inline.h>
 
 mv_status_t clock_tell(struct platform_time *time)
 {
@@ -12,6 +13,13 @@ mv_status_t clock_tell(struct platform_time *time)
 	platform_time(time);
 	status = hypercall_tsc_set_khz(platform_tsc_khz(), time->exact ? MV_TSC_STABLE : 0);
 	return status == MV_STATUS_SUCCESS ? hypercall_time_set(time) : status;
+}
+
+void clock_tell_again(void)
+{
+	struct platform_time time;
+
+	clock_tell(&time);
 }
 
 int clock_tell_get(struct platform_time *time)

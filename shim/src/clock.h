@@ -12,7 +12,11 @@
  */
 mv_status_t clock_tell(struct platform_time *time);
 
-/* The same, and keeps the caller on the CPU: with 0, platform_shared_page_put() is due. */
+/* When platform_time_due(), by a caller that stays on the CPU. Should it fail, the hypervisor goes on
+ * with what it knows. */
+void clock_tell_again(void);
+
+/* clock_tell(), which keeps the caller on the CPU: with 0, platform_shared_page_put() is due. */
 int clock_tell_get(struct platform_time *time);
 
 #endif /* SHIM_CLOCK_H */

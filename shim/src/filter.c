@@ -6,6 +6,7 @@
  */
 #include "filter.h"
 #include "hypercall.h"
+#include "run.h"
 
 /* Linux's uapi has the bits, but not the masks. */
 #define FILTER_FLAGS KVM_MSR_FILTER_DEFAULT_DENY
@@ -42,7 +43,8 @@ struct shim_msr_filter *shim_vm_set_msr_filter(struct shim_vm *vm, struct shim_m
 {
 	struct shim_msr_filter *old = vm->msr_filter;
 
-	__atomic_store_n(&vm->msr_filter, filter, __ATOMIC_RELAXED);
+	vm->msr_filter = filter;
+	run_flag_set(vm, MV_RUN_FLAG_MSR_ALL, filter);
 	return old;
 }
 

@@ -4,11 +4,12 @@
  * what KVM is.
  */
 #include "hypercall.h"
+#include <platform_inline.h>
 
 /* Some 100 s with the waits of platform_retry_wait(): a healthy hypervisor needs a few. */
 #define RETRIES_MAX 10000U
 
-static uint64_t handle = MV_INVALID_HANDLE;
+uint64_t hypercall_handle = MV_INVALID_HANDLE;
 
 int hypercall_errno(mv_status_t status)
 {
@@ -40,7 +41,7 @@ static mv_status_t call(struct mv_regs *regs, unsigned int op, unsigned int idx)
 
 static mv_status_t call1(unsigned int op, unsigned int idx, uint64_t reg1)
 {
-	struct mv_regs regs = { .reg = { handle, reg1 } };
+	struct mv_regs regs = { .reg = { hypercall_handle, reg1 } };
 
 	return call(&regs, op, idx);
 }
@@ -49,7 +50,7 @@ static mv_status_t call1(unsigned int op, unsigned int idx, uint64_t reg1)
 static mv_status_t call_id(unsigned int op, unsigned int idx, uint64_t reg1, uint16_t *id,
 			   uint64_t *wanted)
 {
-	struct mv_regs regs = { .reg = { handle, reg1 } };
+	struct mv_regs regs = { .reg = { hypercall_handle, reg1 } };
 	mv_status_t status = call(&regs, op, idx);
 
 	if (status == MV_STATUS_SUCCESS)
@@ -99,14 +100,14 @@ int hypercall_open(void)
 	regs = (struct mv_regs){ .reg = { MV_SPEC_ID1_VAL } };
 	if (call(&regs, MV_HANDLE_OP, MV_HANDLE_OP_OPEN_HANDLE_IDX_VAL) != MV_STATUS_SUCCESS)
 		return -ENODEV;
-	handle = regs.reg[0];
+	hypercall_handle = regs.reg[0];
 	return 0;
 }
 
 void hypercall_close(void)
 {
 	call1(MV_HANDLE_OP, MV_HANDLE_OP_CLOSE_HANDLE_IDX_VAL, 0);
-	handle = MV_INVALID_HANDLE;
+	hypercall_handle = MV_INVALID_HANDLE;
 }
 
 void hypercall_version(void)
@@ -161,7 +162,7 @@ mv_status_t hypercall_mdl(unsigned int idx, uint16_t vmid, const struct mv_mdl_e
 
 	do {
 		/* REG2 is the VM to map from, and ignored otherwise. */
-		regs = (struct mv_regs){ .reg = { handle, vmid, MV_ROOT_VMID } };
+		regs = (struct mv_regs){ .reg = { hypercall_handle, vmid, MV_ROOT_VMID } };
 		status = mdl_once(&regs, idx, entries, count);
 	} while (hypercall_retry(status, &attempt));
 
@@ -172,7 +173,7 @@ mv_status_t hypercall_mdl(unsigned int idx, uint16_t vmid, const struct mv_mdl_e
 mv_status_t hypercall_dirty_log(uint16_t vmid, uint64_t gpa, uint64_t bytes, uint64_t *words,
 				uint64_t *wanted)
 {
-	struct mv_regs regs = { .reg = { handle, vmid, gpa, bytes } };
+	struct mv_regs regs = { .reg = { hypercall_handle, vmid, gpa, bytes } };
 	void *page = platform_shared_page_get();
 	mv_status_t status;
 
@@ -214,7 +215,7 @@ mv_status_t hypercall_destroy_vs(uint16_t vsid)
 mv_status_t hypercall_rdl(unsigned int idx, uint16_t vsid, struct mv_rdl_entry_t *entries,
 			  size_t count)
 {
-	struct mv_regs regs = { .reg = { handle, vsid } };
+	struct mv_regs regs = { .reg = { hypercall_handle, vsid } };
 	struct mv_rdl_t *rdl = platform_shared_page_get();
 	mv_status_t status;
 	size_t i;
@@ -238,7 +239,7 @@ static mv_status_t cdl_part(unsigned int op, unsigned int idx, uint16_t vsid, ui
 			    size_t before, struct mv_cdl_entry_t *entries, size_t *count,
 			    size_t *left)
 {
-	struct mv_regs regs = { .reg = { handle, vsid } };
+	struct mv_regs regs = { .reg = { hypercall_handle, vsid } };
 	struct mv_cdl_t *cdl = platform_shared_page_get();
 	mv_status_t status;
 
@@ -262,7 +263,7 @@ static mv_status_t cdl_part(unsigned int op, unsigned int idx, uint16_t vsid, ui
 
 mv_status_t hypercall_cpuid_supported(struct mv_cdl_entry_t *entry)
 {
-	struct mv_regs regs = { .reg = { handle } };
+	struct mv_regs regs = { .reg = { hypercall_handle } };
 	struct mv_cdl_entry_t *page = platform_shared_page_get();
 	mv_status_t status;
 
@@ -308,7 +309,7 @@ mv_status_t hypercall_cdl_set(uint16_t vsid, struct mv_cdl_entry_t *entries, siz
 
 bool hypercall_msr_supported(uint32_t msr)
 {
-	struct mv_regs regs = { .reg = { handle, msr } };
+	struct mv_regs regs = { .reg = { hypercall_handle, msr } };
 
 	return call(&regs, MV_PP_OP, MV_PP_OP_MSR_GET_SUPPORTED_IDX_VAL) == MV_STATUS_SUCCESS &&
 	       regs.reg[0];
@@ -316,7 +317,7 @@ bool hypercall_msr_supported(uint32_t msr)
 
 mv_status_t hypercall_reg_get(uint16_t vsid, enum mv_reg_t reg, uint64_t *val)
 {
-	struct mv_regs regs = { .reg = { handle, vsid, reg } };
+	struct mv_regs regs = { .reg = { hypercall_handle, vsid, reg } };
 	mv_status_t status = call(&regs, MV_VS_OP, MV_VS_OP_REG_GET_IDX_VAL);
 
 	*val = regs.reg[0];
@@ -325,7 +326,7 @@ mv_status_t hypercall_reg_get(uint16_t vsid, enum mv_reg_t reg, uint64_t *val)
 
 mv_status_t hypercall_msr_get(uint16_t vsid, uint32_t msr, uint64_t *val)
 {
-	struct mv_regs regs = { .reg = { handle, vsid, msr } };
+	struct mv_regs regs = { .reg = { hypercall_handle, vsid, msr } };
 	mv_status_t status = call(&regs, MV_VS_OP, MV_VS_OP_MSR_GET_IDX_VAL);
 
 	*val = regs.reg[0];
@@ -334,37 +335,28 @@ mv_status_t hypercall_msr_get(uint16_t vsid, uint32_t msr, uint64_t *val)
 
 mv_status_t hypercall_msr_set(uint16_t vsid, uint32_t msr, uint64_t val)
 {
-	struct mv_regs regs = { .reg = { handle, vsid, msr, val } };
+	struct mv_regs regs = { .reg = { hypercall_handle, vsid, msr, val } };
 
 	return call(&regs, MV_VS_OP, MV_VS_OP_MSR_SET_IDX_VAL);
 }
 
-mv_status_t hypercall_run(uint16_t vsid, uint64_t *reason)
-{
-	struct mv_regs regs = { .reg = { handle, vsid } };
-	mv_status_t status = call(&regs, MV_VS_OP, MV_VS_OP_RUN_IDX_VAL);
-
-	*reason = regs.reg[0];
-	return status;
-}
-
 mv_status_t hypercall_queue_interrupt(uint16_t vsid, uint8_t vector, uint64_t flags)
 {
-	struct mv_regs regs = { .reg = { handle, vsid, vector, flags } };
+	struct mv_regs regs = { .reg = { hypercall_handle, vsid, vector, flags } };
 
 	return call(&regs, MV_VS_OP, MV_VS_OP_QUEUE_INTERRUPT_IDX_VAL);
 }
 
 mv_status_t hypercall_inject_exception(uint16_t vsid, uint8_t vector, uint32_t error)
 {
-	struct mv_regs regs = { .reg = { handle, vsid, vector, error } };
+	struct mv_regs regs = { .reg = { hypercall_handle, vsid, vector, error } };
 
 	return call(&regs, MV_VS_OP, MV_VS_OP_INJECT_EXCEPTION_IDX_VAL);
 }
 
 mv_status_t hypercall_gla_to_gpa(uint16_t vsid, uint64_t gla, uint64_t *gpa)
 {
-	struct mv_regs regs = { .reg = { handle, vsid, gla } };
+	struct mv_regs regs = { .reg = { hypercall_handle, vsid, gla } };
 	mv_status_t status = call(&regs, MV_VS_OP, MV_VS_OP_GLA_TO_GPA_IDX_VAL);
 
 	*gpa = regs.reg[0];
@@ -453,21 +445,21 @@ mv_status_t hypercall_fpu_set(unsigned int idx, uint16_t vsid, const void *xsave
 
 mv_status_t hypercall_tsc_set_khz(uint32_t khz, uint64_t flags)
 {
-	struct mv_regs regs = { .reg = { handle, khz, flags } };
+	struct mv_regs regs = { .reg = { hypercall_handle, khz, flags } };
 
 	return call(&regs, MV_PP_OP, MV_PP_OP_TSC_SET_KHZ_IDX_VAL);
 }
 
 mv_status_t hypercall_time_set(const struct platform_time *time)
 {
-	struct mv_regs regs = { .reg = { handle, time->tsc, time->mono, time->real } };
+	struct mv_regs regs = { .reg = { hypercall_handle, time->tsc, time->mono, time->real } };
 
 	return call(&regs, MV_PP_OP, MV_PP_OP_TIME_SET_IDX_VAL);
 }
 
 mv_status_t hypercall_clock_get(uint16_t vmid, uint64_t tsc, uint64_t *ns, uint64_t *flags)
 {
-	struct mv_regs regs = { .reg = { handle, vmid, tsc } };
+	struct mv_regs regs = { .reg = { hypercall_handle, vmid, tsc } };
 	mv_status_t status = call(&regs, MV_VM_OP, MV_VM_OP_CLOCK_GET_IDX_VAL);
 
 	*ns = regs.reg[0];
@@ -477,14 +469,14 @@ mv_status_t hypercall_clock_get(uint16_t vmid, uint64_t tsc, uint64_t *ns, uint6
 
 mv_status_t hypercall_clock_set(uint16_t vmid, uint64_t tsc, uint64_t ns)
 {
-	struct mv_regs regs = { .reg = { handle, vmid, ns, tsc } };
+	struct mv_regs regs = { .reg = { hypercall_handle, vmid, ns, tsc } };
 
 	return call(&regs, MV_VM_OP, MV_VM_OP_CLOCK_SET_IDX_VAL);
 }
 
 mv_status_t hypercall_vs_tsc_get(uint16_t vsid, uint32_t *khz, uint64_t *offset)
 {
-	struct mv_regs regs = { .reg = { handle, vsid } };
+	struct mv_regs regs = { .reg = { hypercall_handle, vsid } };
 	mv_status_t status = call(&regs, MV_VS_OP, MV_VS_OP_TSC_GET_KHZ_IDX_VAL);
 
 	*khz = (uint32_t)regs.reg[0];
@@ -494,14 +486,14 @@ mv_status_t hypercall_vs_tsc_get(uint16_t vsid, uint32_t *khz, uint64_t *offset)
 
 mv_status_t hypercall_vs_tsc_set_khz(uint16_t vsid, uint32_t khz)
 {
-	struct mv_regs regs = { .reg = { handle, vsid, khz } };
+	struct mv_regs regs = { .reg = { hypercall_handle, vsid, khz } };
 
 	return call(&regs, MV_VS_OP, MV_VS_OP_TSC_SET_KHZ_IDX_VAL);
 }
 
 mv_status_t hypercall_vs_tsc_set_offset(uint16_t vsid, uint64_t offset)
 {
-	struct mv_regs regs = { .reg = { handle, vsid, offset } };
+	struct mv_regs regs = { .reg = { hypercall_handle, vsid, offset } };
 
 	return call(&regs, MV_VS_OP, MV_VS_OP_TSC_OFFSET_SET_IDX_VAL);
 }

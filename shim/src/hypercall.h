@@ -13,17 +13,6 @@
 #include <mv_abi.h>
 #include <platform.h>
 
-struct mv_regs {
-	uint64_t rax; /* in: MV_HYPERCALL(op, idx), out: mv_status_t */
-	uint64_t reg[4];
-};
-
-/*
- * Executes one hypercall on this CPU; by the platform. Without a hypervisor regs->rax is
- * MV_STATUS_FAILURE_UNSUPPORTED afterwards.
- */
-void mv_hypercall(struct mv_regs *regs);
-
 /* The beginning of mv_events_t, which is a page. */
 struct vcpu_events {
 	uint8_t exception, exception_vector, exception_has_error, shadow;
@@ -37,6 +26,7 @@ int hypercall_errno(mv_status_t status);
 
 /* Opens the handle that all others need; 0 or -ENODEV. */
 int hypercall_open(void);
+extern uint64_t hypercall_handle;
 void hypercall_close(void);
 void hypercall_version(void);
 
@@ -118,8 +108,5 @@ mv_status_t hypercall_vs_tsc_get(uint16_t vsid, uint32_t *khz, uint64_t *offset)
 mv_status_t hypercall_vs_tsc_set_khz(uint16_t vsid, uint32_t khz);
 mv_status_t hypercall_vs_tsc_set_offset(uint16_t vsid, uint64_t offset);
 mv_status_t hypercall_clock_paused(uint16_t vsid);
-
-/* With the shared page held and filled in; *reason: mv_exit_reason_t. */
-mv_status_t hypercall_run(uint16_t vsid, uint64_t *reason);
 
 #endif /* SHIM_HYPERCALL_H */

@@ -2,6 +2,7 @@
 /* KVM_GET_MSRS, KVM_SET_MSRS, and the lists of MSRs that user space should save. */
 #include "clock.h"
 #include "memory.h"
+#include <platform_inline.h>
 
 #define MSR_APIC_BASE 0x1BU
 /* Of kvmclock, the old and the new pair. */

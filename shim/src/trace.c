@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /* What tracepoints tell, once somebody wants to know. */
+#include <asm/svm.h>
 #include "trace.h"
 #include "hypercall.h"
+
+#define NPF_WRITE 0x2U /* in the error code of a nested page fault */
+#define NPF_FETCH 0x10U
 
 static uint64_t rip_of(const struct shim_vcpu *vcpu)
 {
@@ -17,18 +21,50 @@ void trace_entry_enabled(const struct shim_vcpu *vcpu)
 	platform_trace(TRACE_ENTRY, &event);
 }
 
-void trace_exit_enabled(const struct shim_vcpu *vcpu, uint32_t code, uint64_t info1,
-			uint64_t info2)
+/* The exit as the CPU would tell it (APM vol. 2, appendix C, 15.10.2 and 15.25.6). */
+void trace_exit_enabled(const struct shim_vcpu *vcpu)
 {
-	const struct platform_event event = {
-		.vcpu = vcpu->id, .rip = rip_of(vcpu), .code = code, .info1 = info1, .info2 = info2,
+	static const struct {
+		uint64_t reason;
+		uint32_t code;
+	} codes[] = {
+		{ mv_exit_reason_t_hlt, SVM_EXIT_HLT },
+		{ mv_exit_reason_t_io, SVM_EXIT_IOIO },
+		{ mv_exit_reason_t_mmio, SVM_EXIT_NPF },
+		{ mv_exit_reason_t_msr, SVM_EXIT_MSR },
+		{ mv_exit_reason_t_interrupt, SVM_EXIT_INTR },
+		{ mv_exit_reason_t_nmi, SVM_EXIT_NMI },
+		{ mv_exit_reason_t_window, SVM_EXIT_VINTR },
+		{ mv_exit_reason_t_set_tpr, SVM_EXIT_WRITE_CR8 },
 	};
+	const struct vcpu_exit *exit = &vcpu->exit;
+	const uint64_t reason = exit->status == MV_STATUS_SUCCESS ? exit->reason : ~0ULL;
+	struct platform_event event = {
+		.vcpu = vcpu->id,
+		.rip = rip_of(vcpu),
+		.code = SVM_EXIT_ERR,
+	};
+	size_t i;
 
+	for (i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
+		if (codes[i].reason == reason)
+			event.code = codes[i].code;
+	if (reason == mv_exit_reason_t_io) {
+		event.info1 = exit->io.port << 16 | exit->io.size << 4;
+		event.info1 |= !(exit->io.type & MV_EXIT_IO_OUT);
+	} else if (reason == mv_exit_reason_t_mmio) {
+		event.info1 = (exit->mmio.flags & MV_EXIT_MMIO_WRITE ? NPF_WRITE : 0) |
+			      (exit->mmio.flags & MV_EXIT_MMIO_EXECUTE ? NPF_FETCH : 0);
+		event.info2 = exit->mmio.gpa;
+	} else if (reason == mv_exit_reason_t_msr) {
+		event.info1 = !!(exit->msr.flags & MV_EXIT_MSR_WRITE);
+	} else if (reason == mv_exit_reason_t_hlt && exit->hlt == mv_hlt_t_vm_crash) {
+		event.code = SVM_EXIT_SHUTDOWN;
+	}
 	platform_trace(TRACE_EXIT, &event);
 }
 
-void trace_pio_enabled(bool write, uint64_t port, uint32_t size, uint64_t count,
-		       const void *data)
+void trace_pio_enabled(bool write, uint64_t port, uint32_t size, uint64_t count, const void *data)
 {
 	struct platform_event event = { .type = write, .addr = port, .size = size, .count = count };
 
@@ -38,7 +74,9 @@ void trace_pio_enabled(bool write, uint64_t port, uint32_t size, uint64_t count,
 
 void trace_mmio_enabled(enum trace_mmio type, uint64_t gpa, uint64_t size, uint64_t value)
 {
-	const struct platform_event event = { .type = type, .addr = gpa, .size = size, .value = value };
+	const struct platform_event event = {
+		.type = type, .addr = gpa, .size = size, .value = value
+	};
 
 	platform_trace(TRACE_MMIO, &event);
 }
@@ -56,7 +94,8 @@ void trace_answer_enabled(const struct shim_vcpu *vcpu, const void *data)
 				  LOAD(run->io.count), data);
 		return;
 	}
-	memcpy(&value, data, vcpu->io.in_bytes <= sizeof(value) ? vcpu->io.in_bytes : sizeof(value));
+	memcpy(&value, data,
+	       vcpu->io.in_bytes <= sizeof(value) ? vcpu->io.in_bytes : sizeof(value));
 	trace_mmio_enabled(TRACE_MMIO_READ, LOAD(run->mmio.phys_addr), vcpu->io.in_bytes, value);
 }
 

@@ -11,11 +11,9 @@
 
 /* A vCPU is about to be entered; it has been left, for a reason as the CPU tells it. */
 void trace_entry_enabled(const struct shim_vcpu *vcpu);
-void trace_exit_enabled(const struct shim_vcpu *vcpu, uint32_t code, uint64_t info1,
-			uint64_t info2);
+void trace_exit_enabled(const struct shim_vcpu *vcpu);
 /* data: of the first element. */
-void trace_pio_enabled(bool write, uint64_t port, uint32_t size, uint64_t count,
-		       const void *data);
+void trace_pio_enabled(bool write, uint64_t port, uint32_t size, uint64_t count, const void *data);
 void trace_mmio_enabled(enum trace_mmio type, uint64_t gpa, uint64_t size, uint64_t value);
 /* User space's answer to a read of a port or a device, which is completed now. */
 void trace_answer_enabled(const struct shim_vcpu *vcpu, const void *data);
@@ -26,6 +24,12 @@ static inline void trace_entry(const struct shim_vcpu *vcpu)
 {
 	if (platform_traces(kvm_entry))
 		trace_entry_enabled(vcpu);
+}
+
+static inline void trace_exit(const struct shim_vcpu *vcpu)
+{
+	if (platform_traces(kvm_exit))
+		trace_exit_enabled(vcpu);
 }
 
 static inline void trace_pio(bool write, uint64_t port, uint32_t size, uint64_t count,

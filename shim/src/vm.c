@@ -8,6 +8,7 @@
 #include "pool.h"
 #include "slots.h"
 #include "sregs.h"
+#include <platform_inline.h>
 
 /* Page tables for a small guest and its first VS, so that most VMs need one donation only. */
 #define FIRST_DONATION 32U

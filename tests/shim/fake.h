@@ -17,6 +17,7 @@
 #include <cmocka.h>
 
 #include <hypercall.h>
+#include <platform_inline.h>
 #include <platform_trace.h>
 #include <shim.h>
 

@@ -355,7 +355,7 @@ bool platform_guest_enter(void *vm_os, bool guest)
 	assert_ptr_equal(vm_os, &os);
 	assert_true(os.shared_held);
 	assert_false(os.irqs_off);
-	if (os.stale)
+	if (os.stale || (guest && os.signal))
 		return false;
 	if (os.busy_once && guest) {
 		os.busy_once = false;

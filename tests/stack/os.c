@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include <hypercall.h>
+#include <platform_inline.h>
 #include <platform_trace.h>
 #include <shim.h>
 
@@ -216,9 +217,8 @@ void platform_shared_page_put(void)
 bool platform_guest_enter(void *os, bool guest)
 {
 	(void)os;
-	(void)guest;
-	stack_os.irqs_off = true;
-	return true;
+	stack_os.irqs_off = !guest || !stack_os.signal;
+	return stack_os.irqs_off;
 }
 
 void platform_guest_leave(void *os)
