@@ -82,7 +82,7 @@
 	  "gpa `after` - 1 don't count (after = 0: all count): so a list in ascending order of gpa is summed exactly. Refuses what the change itself would: EPERM, EEXIST, ENOENT. gpa = ~0: only asks whether spa could be donated.") \
 	X(11, SHARED_SET, shared_set, "spa or ~0", "Shows a page of root RAM at MK_U_SHARED on this CPU, or nothing (~0). EPERM, EBUSY: one is set.")                 \
 	X(12, WINDOW_OPEN, window_open, "space",                                                   \
-	  "Shows the guest memory of a space at MK_U_WINDOW on this CPU, until vs_run of another space or any call that joins a newer epoch (vs_run, space_quiesce, ...).")                   \
+	  "Shows the guest memory of a space at MK_U_WINDOW on this CPU, until vs_run of another guest space or any call that joins a newer epoch (vs_run, space_quiesce, ...).")                   \
 	X(13, WINDOW_FIXUP, window_fixup, "start, end, fixup",                                     \
 	  "A fault in the window by an instruction in [start, end) of MicroV's image continues at `fixup`. Once per launch.")     \
 	X(14, LOG, log, "pointer, length", "Appends text to the log (1 KiB at most). The memory must be in the image or stack.")           \
@@ -208,7 +208,7 @@ struct mk_exit {
 	mv_u8 long_mode; /* 1: 64-bit code segment */
 	mv_u8 write;	 /* MSR: 1 for WRMSR */
 	mv_u8 big;	 /* 1: CS has its D bit */
-	mv_u8 window;	 /* 1: the guest's space is still open at MK_U_WINDOW */
+	mv_u8 window;	 /* 1: the space that was open at MK_U_WINDOW still is */
 	struct {
 		mv_u16 port;
 		mv_u8 size;  /* 1, 2, 4 bytes */

@@ -706,7 +706,8 @@ MV_ABI_SIZE(struct mv_exit_state_t, MV_PAGE_SIZE - MV_EXIT_STATE_OFFSET);
  * OURS: an instruction's access of `size` bytes that user space must serve. A write is one of
  * an instruction that is complete: RIP is behind it. A read is completed by the next
  * mv_vs_op_run, whose `in` has the data (in_bytes = size); with in_bytes = 0 the instruction
- * starts over. size 0: this access can't be emulated; RIP stays at the instruction.
+ * starts over. size 0: this access can't be emulated; RIP stays at the instruction, and reg has
+ * the registers: nobody else needs them.
  */
 struct mv_exit_mmio_t {
 	mv_u64 gpa;

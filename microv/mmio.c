@@ -44,10 +44,13 @@ static int op_result(int err)
 	return !err ? EMU_OK : err == -MK_EAGAIN ? EMU_ABSENT : EMU_NOT_MEMORY;
 }
 
+/* Where root has said that there is no memory, nobody need try. */
 static int op_load(struct emu *e, uint64_t gpa, void *buf, unsigned int len)
 {
 	struct run *r = e->context;
 
+	if (walk_gpa_refused(&r->vs, gpa, 0))
+		return EMU_NOT_MEMORY;
 	return op_result(walk_gpa_copy(r->c->cpu, &r->vs, gpa, buf, len, 0));
 }
 
@@ -55,6 +58,8 @@ static int op_store(struct emu *e, uint64_t gpa, const void *buf, unsigned int l
 {
 	struct run *r = e->context;
 
+	if (walk_gpa_refused(&r->vs, gpa, 1))
+		return EMU_NOT_MEMORY;
 	return op_result(walk_gpa_copy(r->c->cpu, &r->vs, gpa, (void *)buf, len, 1));
 }
 
@@ -165,16 +170,8 @@ static void take_regs(struct run *r, const struct emu *e)
 /* All of the exit but gpa and flags; of an access that isn't emulated. */
 static struct mv_exit_mmio_t *leave_mmio(struct run *r)
 {
-	static const uint8_t order[] = {
-		MK_RAX, MK_RBX, MK_RCX, MK_RDX, MK_RBP, MK_RSI, MK_RDI, MK_R8,
-		MK_R9,	MK_R10, MK_R11, MK_R12, MK_R13, MK_R14, MK_R15, MK_RSP,
-	};
 	struct mv_exit_mmio_t *page = mk_shared();
-	const struct mk_state *st = r->vs.st;
 
-	for (unsigned int i = 0; i < ARRAY_SIZE(order); i++)
-		page->reg[i] = st->gpr[order[i]];
-	page->reg[ARRAY_SIZE(order)] = st->rip;
 	page->size = 0;
 	page->data = 0;
 	page->insn_bytes = 0;
@@ -194,9 +191,17 @@ void run_ask(struct run *r, int keep)
 
 static void leave_unhandled(struct run *r, const struct emu_pending *pending)
 {
+	static const uint8_t order[] = {
+		MK_RAX, MK_RBX, MK_RCX, MK_RDX, MK_RBP, MK_RSI, MK_RDI, MK_R8,
+		MK_R9,	MK_R10, MK_R11, MK_R12, MK_R13, MK_R14, MK_R15, MK_RSP,
+	};
 	struct mv_exit_mmio_t *page = leave_mmio(r);
-	const struct mk_exit *exit = &r->vs.st->exit;
+	const struct mk_state *st = r->vs.st;
+	const struct mk_exit *exit = &st->exit;
 
+	for (unsigned int i = 0; i < ARRAY_SIZE(order); i++)
+		page->reg[i] = st->gpr[order[i]];
+	page->reg[ARRAY_SIZE(order)] = st->rip;
 	page->gpa = exit->addr;
 	page->flags = MV_EXIT_MMIO_READ |
 		      (exit->mem_flags & MK_MEM_WRITE ? MV_EXIT_MMIO_WRITE : 0) |

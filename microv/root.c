@@ -113,7 +113,8 @@ void root_exit(unsigned int cpu)
 	unsigned int reason = st->exit.reason;
 
 	stats_exit(st);
-	cpus[cpu].window = 0; /* running root closed it */
+	if (!st->exit.window)
+		cpus[cpu].window = 0; /* closed on the way */
 	if (reason < ARRAY_SIZE(handlers) && handlers[reason])
 		handlers[reason](cpu, st);
 	else

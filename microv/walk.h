@@ -76,6 +76,8 @@ static inline uint64_t walk_linear_rip(struct vs *vs)
 
 /* Did root say so of this page? If not, it is the one that run_ask() asks for. */
 int walk_is_device(struct vs *vs, uint64_t gpa, int write);
+/* Did root say so, for sure? */
+int walk_gpa_refused(struct vs *vs, uint64_t gpa, int write);
 /* At the beginning of a run: root's answer, and whether to forget the earlier ones. */
 void walk_answer(struct vs *vs, uint64_t run_flags);
 

@@ -18,6 +18,12 @@ static int ready(unsigned int cpu, const struct vs *vs, uint64_t gpa, unsigned i
 	return walk_gpa_open(cpu, vs);
 }
 
+/* As in devices[]. */
+static uint64_t page_asked(uint64_t gpa, int write)
+{
+	return gpa - gpa % MV_PAGE_SIZE + ABSENT_VALID + (write ? ABSENT_WRITE : 0);
+}
+
 static int is_known(const struct vs_data *data, uint64_t page)
 {
 	unsigned int i = 0;
@@ -27,10 +33,17 @@ static int is_known(const struct vs_data *data, uint64_t page)
 	return i < ABSENT_PAGES;
 }
 
+int walk_gpa_refused(struct vs *vs, uint64_t gpa, int write)
+{
+	const struct vs_data *data = state_data(vs->st);
+
+	return data->run_flags & MV_RUN_FLAG_ASK && is_known(data, page_asked(gpa, write));
+}
+
 int walk_is_device(struct vs *vs, uint64_t gpa, int write)
 {
 	struct vs_data *data = state_data(vs->st);
-	uint64_t page = gpa - gpa % MV_PAGE_SIZE + ABSENT_VALID + (write ? ABSENT_WRITE : 0);
+	uint64_t page = page_asked(gpa, write);
 
 	if (!(data->run_flags & MV_RUN_FLAG_ASK) || is_known(data, page))
 		return 1;

@@ -242,7 +242,7 @@ s64 vs_run(struct cpu *cpu, u64 id)
 
 	if (rc)
 		return rc;
-	if (cpu->window && cpu->window != vs->space)
+	if (cpu->window && cpu->window != vs->space && vs != cpu->root_vs)
 		user_window_close(cpu);
 	rc = backend_run(cpu, vs);
 	cpu->serving = id;

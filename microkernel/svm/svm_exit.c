@@ -123,7 +123,7 @@ void svm_decode(const struct cpu *cpu, const struct vs *vs, struct mk_exit *exit
 	exit->cpl = v->cpl;
 	exit->long_mode = v->efer / EFER_LMA & v->cs.attrib / ATTRIB_L & 1;
 	exit->big = v->cs.attrib / ATTRIB_DB & 1;
-	exit->window = cpu->window == vs->space;
+	exit->window = !!cpu->window;
 	exit->interrupted = (struct mk_event){ .type = MK_EVENT_NONE };
 	if (v->exit_int_info & EVENT_VALID)
 		exit->interrupted = interrupted(v->exit_int_info);

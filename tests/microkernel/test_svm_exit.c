@@ -99,13 +99,12 @@ static void every_code_has_a_reason(void **state)
 static void open_window(void **state)
 {
 	(void)state;
-	cpu.window = (struct space *)&cpu;
 	decode(SVM_EXIT_HLT, 0, 0);
 	assert_int_equal(e.window, 0);
-	vs.space = cpu.window;
+	cpu.window = (struct space *)&cpu;
 	decode(SVM_EXIT_HLT, 0, 0);
 	assert_int_equal(e.window, 1);
-	vs.space = cpu.window = NULL;
+	cpu.window = NULL;
 }
 
 static void mode_and_cpl(void **state)
