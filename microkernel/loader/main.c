@@ -72,6 +72,8 @@ static int start(const struct mv_loader_start *args, u32 *reason)
 	rc = read_image(&microkernel, args->microkernel, args->microkernel_bytes);
 	if (!rc)
 		rc = read_image(&microv, args->microv, args->microv_bytes);
+	if (rc == -ENOMEM)
+		*reason = MV_LOADER_NO_MEMORY;
 	if (!rc)
 		rc = memory_create(&hv, &microkernel, &microv, args->flags, reason);
 	if (rc)
