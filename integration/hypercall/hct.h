@@ -85,6 +85,14 @@ struct pages pages_alloc(unsigned int order);
 /* Reads (false) or writes physical memory within a page; 0 or -errno. */
 int phys_copy(uint64_t spa, void *buffer, uint32_t bytes, bool write);
 
+/* The n-th piece of the hypervisor's memory; false: there are no more. */
+bool hidden_piece(uint64_t n, uint64_t *spa, uint64_t *bytes);
+/* What HCT_MSR and HCT_INSN do. True: it faulted; the vector, or ~0. */
+bool msr_read(unsigned int cpu, uint32_t index, uint64_t *value);
+bool msr_write(unsigned int cpu, uint32_t index, uint64_t value);
+uint64_t msr_swap(unsigned int cpu, uint32_t index, uint64_t value);
+uint32_t svm_insn(unsigned int cpu, unsigned int number, uint64_t arg);
+
 /* Hypercalls. The registers of `struct hct_call` are the answer's afterwards. */
 
 extern uint64_t handle;

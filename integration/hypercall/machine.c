@@ -67,16 +67,52 @@ static void load_module(void)
 		give_up("/dev/" MV_HCTEST_DEVICE);
 }
 
-static void read_status(void)
+bool hidden_piece(uint64_t n, uint64_t *spa, uint64_t *bytes)
 {
-	struct mv_loader_status st = { 0 };
+	struct mv_loader_status st = { .hidden_nr = n };
 	int fd = open("/dev/" MV_LOADER_DEVICE, O_RDWR | O_CLOEXEC);
 
 	if (fd < 0 || ioctl(fd, MV_LOADER_STATUS, &st) < 0)
 		give_up("/dev/" MV_LOADER_DEVICE);
 	close(fd);
-	hidden_spa = st.hidden_spa;
-	hidden_bytes = st.hidden_bytes;
+	*spa = st.hidden_spa;
+	*bytes = st.hidden_bytes;
+	return st.hidden_bytes;
+}
+
+static bool msr_access(unsigned int cpu, uint32_t index, uint64_t *value, uint32_t write)
+{
+	struct hct_msr msr = { .value = *value, .index = index, .cpu = cpu, .write = write };
+
+	if (ioctl(device, HCT_MSR, &msr) < 0)
+		give_up("HCT_MSR");
+	*value = msr.value;
+	return msr.fault;
+}
+
+bool msr_read(unsigned int cpu, uint32_t index, uint64_t *value)
+{
+	return msr_access(cpu, index, value, 0);
+}
+
+bool msr_write(unsigned int cpu, uint32_t index, uint64_t value)
+{
+	return msr_access(cpu, index, &value, 1);
+}
+
+uint64_t msr_swap(unsigned int cpu, uint32_t index, uint64_t value)
+{
+	msr_access(cpu, index, &value, HCT_MSR_SWAP);
+	return value;
+}
+
+uint32_t svm_insn(unsigned int cpu, unsigned int number, uint64_t arg)
+{
+	struct hct_insn insn = { .arg = arg, .number = number, .cpu = cpu };
+
+	if (ioctl(device, HCT_INSN, &insn) < 0)
+		give_up("HCT_INSN");
+	return insn.trap;
 }
 
 void machine_open(bool without_shim)
@@ -93,7 +129,7 @@ void machine_open(bool without_shim)
 	if (without_shim && had_shim && syscall(SYS_delete_module, "microv_kvm", O_NONBLOCK) != 0)
 		give_up("unloading microv_kvm");
 	load_module();
-	read_status();
+	hidden_piece(0, &hidden_spa, &hidden_bytes);
 }
 
 void machine_close(void)

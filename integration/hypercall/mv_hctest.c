@@ -17,6 +17,7 @@
 #include <linux/uaccess.h>
 
 #include <asm/asm.h>
+#include <asm/msr.h>
 
 #include "mv_hctest.h"
 
@@ -72,6 +73,106 @@ static long hct_call(void __user *arg)
 	if (err)
 		return err;
 	return copy_to_user(arg, &call, sizeof(call)) ? -EFAULT : 0;
+}
+
+/*
+ * In assembly, as nothing that uses GS or enters the kernel may come between. RAX is a hypercall
+ * that is refused, as without its signature it would be a fault.
+ */
+static u64 msr_swap(u32 index, u64 value)
+{
+	const u64 nothing = 0x764D00000000FFFFULL;
+	unsigned long flags;
+	u64 was;
+
+	local_irq_save(flags);
+	asm volatile("rdmsr\n\t"
+		     "shl $32, %%rdx\n\t"
+		     "or %%rax, %%rdx\n\t"
+		     "mov %%rdx, %[was]\n\t"
+		     "mov %[value], %%rax\n\t"
+		     "mov %[value], %%rdx\n\t"
+		     "shr $32, %%rdx\n\t"
+		     "wrmsr\n\t"
+		     "mov %[nothing], %%rax\n\t"
+		     "vmmcall\n\t"
+		     "rdmsr\n\t"
+		     "shl $32, %%rdx\n\t"
+		     "or %%rax, %%rdx\n\t"
+		     "mov %%rdx, %[value]\n\t"
+		     "mov %[was], %%rax\n\t"
+		     "mov %[was], %%rdx\n\t"
+		     "shr $32, %%rdx\n\t"
+		     "wrmsr"
+		     : [was] "=&r"(was), [value] "+&r"(value)
+		     : [nothing] "r"(nothing), "c"(index)
+		     : "rax", "rdx", "r10", "r11", "r12", "r13", "memory", "cc");
+	local_irq_restore(flags);
+	return value;
+}
+
+static int msr_here(void *arg)
+{
+	struct hct_msr *msr = arg;
+
+	msr->fault = 0;
+	if (msr->write == HCT_MSR_SWAP)
+		msr->value = msr_swap(msr->index, msr->value);
+	else if (msr->write)
+		msr->fault = wrmsrl_safe(msr->index, msr->value) != 0;
+	else
+		msr->fault = rdmsrl_safe(msr->index, &msr->value) != 0;
+	return 0;
+}
+
+static long hct_msr(void __user *arg)
+{
+	struct hct_msr msr;
+	int err;
+
+	if (copy_from_user(&msr, arg, sizeof(msr)))
+		return -EFAULT;
+	if (msr.cpu >= nr_cpu_ids)
+		return -EINVAL;
+	err = smp_call_on_cpu(msr.cpu, msr_here, &msr, false);
+	if (err)
+		return err;
+	return copy_to_user(arg, &msr, sizeof(msr)) ? -EFAULT : 0;
+}
+
+#define INSN(nr, NAME, text)                                                                       \
+	case nr:                                                                                   \
+		asm volatile("1: " text "\n\tmov $-1, %%eax\n2:\n" _ASM_EXTABLE_FAULT(1b, 2b)     \
+			     : "+a"(rax)                                                           \
+			     : "c"(rax)                                                            \
+			     : "rbx", "rdx", "memory", "cc");                                      \
+		break;
+
+static int insn_here(void *arg)
+{
+	struct hct_insn *insn = arg;
+	u64 rax = insn->arg;
+
+	switch (insn->number) {
+	HCT_INSNS(INSN)
+	}
+	insn->trap = (u32)rax;
+	return 0;
+}
+
+static long hct_insn(void __user *arg)
+{
+	struct hct_insn insn;
+	int err;
+
+	if (copy_from_user(&insn, arg, sizeof(insn)))
+		return -EFAULT;
+	if (insn.cpu >= nr_cpu_ids)
+		return -EINVAL;
+	err = smp_call_on_cpu(insn.cpu, insn_here, &insn, false);
+	if (err)
+		return err;
+	return copy_to_user(arg, &insn, sizeof(insn)) ? -EFAULT : 0;
 }
 
 static long hct_repeat(void __user *arg)
@@ -197,6 +298,10 @@ static long hct_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return hct_free(file->private_data);
 	case HCT_PHYS:
 		return hct_phys((void __user *)arg);
+	case HCT_MSR:
+		return hct_msr((void __user *)arg);
+	case HCT_INSN:
+		return hct_insn((void __user *)arg);
 	}
 	return -ENOTTY;
 }
