@@ -155,7 +155,7 @@ static void call_of_window(struct result *r)
 static void own(struct result *r, unsigned int cpu)
 {
 	unsigned int vs = cpus[cpu].busy;
-	uint8_t stack[16];
+	uint8_t stack[16] = { 0 };
 
 	must_fault(r, mem_write, MK_U_IMAGE);
 	must_fault(r, mem_write, (uintptr_t)own);

@@ -5,6 +5,7 @@
 #
 # cpus: 3
 # driver: none
+# kasan: yes
 # timeout: 180
 
 . integration/lab/tap
