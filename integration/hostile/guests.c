@@ -1,28 +1,11 @@
 // SPDX-License-Identifier: MIT
-/*
- * Guests that mean harm: loops on each kind of exit, none of which can be kept from being
- * stopped or keeps another vCPU from running, and guests of random bytes in random states.
- */
+/* Guests of random bytes in random states; and a hypercall where it is nobody's. */
 #include "chance.h"
 
-#include <pthread.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <time.h>
 
-#define LOOPS(X)                                                                                   \
-	X(out) X(in) X(outs) X(ins) X(mmio_write) X(mmio_read) X(mmio_xadd) X(cpuid) X(rdmsr)      \
-	X(wrmsr) X(hlt) X(vmmcall) X(wbinvd) X(cr0) X(cr3) X(cr8) X(dr) X(cli) X(db) X(db_in_db)   \
-	X(triple) X(bad_stack) X(bad_tables)
-
-#define DECLARE(name) GUEST(loop_##name);
-LOOPS(DECLARE)
-GUEST(neighbour);
-
-#define STOP_SECONDS 5.0 /* on a busy emulator; KVM_RUN that can't be stopped never ends */
-#define LOOP_US 100000
-#define NEIGHBOUR_AT 0x100000
-#define COUNT_AT 0x7000
 #define RANDOM_EXITS 40
 #define RANDOM_CODE 64
 
@@ -33,111 +16,6 @@ static void kick(int sig)
 	(void)sig;
 	kicked = 1;
 }
-
-static void kick_setup(void)
-{
-	struct sigaction action = { .sa_handler = kick };
-
-	REQUIRE(sigaction(SIGUSR1, &action, NULL) == 0);
-}
-
-/* A vCPU with its thread, which serves all exits until it is told to stop. */
-struct runner {
-	struct kt_vcpu vcpu;
-	pthread_t thread;
-	bool stop, ended;
-	uint64_t entries, shutdowns, errors;
-	struct kvm_regs regs;
-	struct kvm_sregs sregs;
-};
-
-/* A guest that has died begins once more. */
-static void restart(struct runner *r)
-{
-	ioctl(r->vcpu.fd, KVM_SET_SREGS, &r->sregs);
-	ioctl(r->vcpu.fd, KVM_SET_REGS, &r->regs);
-}
-
-static void *run(void *arg)
-{
-	struct runner *r = arg;
-
-	while (!__atomic_load_n(&r->stop, __ATOMIC_RELAXED)) {
-		r->entries++;
-		if (ioctl(r->vcpu.fd, KVM_RUN, 0))
-			continue;
-		if (r->vcpu.run->exit_reason == KVM_EXIT_SHUTDOWN) {
-			r->shutdowns++;
-			restart(r);
-		} else if (r->vcpu.run->exit_reason == KVM_EXIT_INTERNAL_ERROR) {
-			r->errors++;
-			restart(r);
-		}
-	}
-	__atomic_store_n(&r->ended, true, __ATOMIC_RELEASE);
-	return NULL;
-}
-
-static void runner_start(struct runner *r)
-{
-	r->regs = kt_regs(&r->vcpu);
-	r->sregs = kt_sregs(&r->vcpu);
-	REQUIRE(pthread_create(&r->thread, NULL, run, r) == 0);
-}
-
-/* By a signal, as often as it takes: it may come just before the ioctl. */
-static void runner_stop(struct runner *r)
-{
-	double until = kt_seconds() + STOP_SECONDS;
-
-	__atomic_store_n(&r->stop, true, __ATOMIC_RELAXED);
-	while (!__atomic_load_n(&r->ended, __ATOMIC_ACQUIRE) && kt_seconds() < until) {
-		pthread_kill(r->thread, SIGUSR1);
-		usleep(1000);
-	}
-	REQUIRE(r->ended);
-	REQUIRE(pthread_join(r->thread, NULL) == 0);
-}
-
-/* Both are vCPUs of one VM. */
-static void one_loop(const char *name, struct kt_code code)
-{
-	struct kt_guest g = kt_guest(KT_LONG64, code);
-	volatile uint64_t *count = (uint64_t *)(g.mem + COUNT_AT);
-	struct runner bad = { .vcpu = g.vcpu }, quiet = { .vcpu = kt_vcpu_create(&g.vm, 1) };
-	double until = kt_seconds() + STOP_SECONDS;
-
-	kt_context("%s", name);
-	kt_set_cpuid(&g.vm, &bad.vcpu);
-	memcpy(g.mem + NEIGHBOUR_AT, neighbour, kt_code_size(CODE(neighbour)));
-	kt_start(&quiet.vcpu, g.mem, KT_LONG64, NEIGHBOUR_AT);
-	runner_start(&bad);
-	usleep(LOOP_US);
-	runner_start(&quiet);
-	while (!*count && kt_seconds() < until)
-		usleep(1000);
-	CHECK(*count > 0);
-	usleep(LOOP_US);
-	runner_stop(&bad);
-	runner_stop(&quiet);
-	CHECK(bad.entries > 0);
-	/* What an instruction still has to tell comes first: an access to two pages is two exits. */
-	bad.vcpu.run->immediate_exit = 1;
-	for (int i = 0; i < 8 && !ioctl(bad.vcpu.fd, KVM_RUN, 0); i++)
-		;
-	CHECK_ERRNO(ioctl(bad.vcpu.fd, KVM_RUN, 0), EINTR);
-	kt_vcpu_close(&quiet.vcpu);
-	kt_guest_close(&g);
-}
-
-static void loops(void)
-{
-	kick_setup();
-#define ONE(name) one_loop(#name, CODE(loop_##name));
-	LOOPS(ONE)
-}
-
-/* --- random guests --- */
 
 /* Some entries of the tables that kt_start has made are something else. */
 static void spoil_tables(uint64_t *state, uint8_t *mem)
@@ -210,16 +88,18 @@ static void random_guests(void)
 	double until = kt_seconds() + chance_seconds(30);
 	uint64_t state = chance_seed(), reasons[64] = { 0 }, n = 0;
 	struct sigevent event = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1 };
+	struct sigaction action = { .sa_handler = kick };
+	static const uint8_t hlt[] = { 0xF4 };
 	struct kt_guest g = { 0 };
 	timer_t timer;
 
-	kick_setup();
+	REQUIRE(sigaction(SIGUSR1, &action, NULL) == 0);
 	REQUIRE(timer_create(CLOCK_MONOTONIC, &event, &timer) == 0);
 	for (; kt_seconds() < until; n++) {
 		if (n % 64 == 0) {
 			if (n)
 				kt_guest_close(&g);
-			g = kt_guest(KT_LONG64, CODE(neighbour));
+			g = kt_guest(KT_LONG64, (struct kt_code){ hlt, hlt + sizeof(hlt) });
 			kt_set_cpuid(&g.vm, &g.vcpu);
 		}
 		random_guest(&state, &g, timer, reasons);
@@ -262,7 +142,6 @@ static void vmmcall_of_a_user(void)
 int main(void)
 {
 	static const struct kt_test tests[] = {
-		{ "loops on every kind of exit can be stopped, and others go on", loops },
 		{ "random guests", random_guests },
 		{ "VMMCALL of a user is undefined", vmmcall_of_a_user },
 	};
