@@ -25,11 +25,6 @@ static inline void *hw_virt(spa_t spa)
 	return (void *)(MK_DIRECT + spa.v);
 }
 
-static inline spa_t hw_spa(const void *virt)
-{
-	return SPA((u64)virt - MK_DIRECT);
-}
-
 static inline u64 hw_rdmsr(u32 msr)
 {
 	u32 lo, hi;

@@ -57,10 +57,11 @@ void exception_load_idt(void)
 	hw_load_idt(idt, sizeof(idt) - 1);
 }
 
-static void report(const char *who, const struct cpu *cpu, const struct frame *f)
+#define EXCEPTION "exception %u error 0x%x on CPU %u, serving VS %u"
+
+static void report(const char *whose, const struct cpu *cpu, const struct frame *f)
 {
-	log_line("%s: exception %u error 0x%x on CPU %u, serving VS %u", who, f->vector, f->error,
-		 (u64)cpu->id, (u64)cpu->serving);
+	log_line(whose, f->vector, f->error, (u64)cpu->id, (u64)cpu->serving);
 	log_line("  rip 0x%x rsp 0x%x cr2 0x%x", f->rip, f->rsp, hw_read_cr2());
 	log_line("  rax 0x%x rbx 0x%x rcx 0x%x rdx 0x%x", f->rax, f->rbx, f->rcx, f->rdx);
 	log_line("  rsi 0x%x rdi 0x%x rbp 0x%x r8 0x%x", f->rsi, f->rdi, f->rbp, f->r8);
@@ -117,11 +118,11 @@ void exception(struct frame *f)
 			f->rip = to;
 			return;
 		}
-		report("MicroV", cpu, f);
+		report("MicroV: " EXCEPTION, cpu, f);
 		trace(cpu, f->rsp);
 		cpu_enter_user(cpu, MK_START_FAULT);
 	}
-	report("microkernel", cpu, f);
+	report("microkernel: " EXCEPTION, cpu, f);
 	for (;;)
 		asm volatile("hlt");
 }

@@ -8,8 +8,8 @@
 
 #include "lib.h"
 
-/* More than any number of guests that share a page; more lends are refused. */
-#define FRAME_LENT_MAX 0xFEF0U
+/* More than any number of guests that share a page; more lends are refused. A power of two. */
+#define FRAME_LENT_MAX 0x4000U
 #define FRAME_NONE 0xFEFEU /* not RAM */
 #define FRAME_HV 0xFFFFU
 
@@ -44,13 +44,11 @@ spa_t pool_drain(struct pool *p);
 /* Uses a chunk of 2 MiB for the table of 4 GiB of RAM starting at gib4 * 4 GiB. -E2BIG. */
 int frame_add_table(u64 gib4, spa_t chunk);
 
-/* Declares [spa, spa + bytes) RAM of root. */
-void frame_add_ram(spa_t spa, u64 bytes);
-
 /* Declares RAM to be the hypervisor's. */
 void frame_take(spa_t spa, u64 bytes);
 
-/* Whether all pages are root's and lent at most so many times: 0 or -EPERM. */
+/* Whether all pages are root's, and how often they are lent has no bit that `lent` hasn't: 0 or
+ * -EPERM. So with 0 none is lent, and with a power of two less 1 none more often than that. */
 int frame_check(spa_t spa, u64 bytes, u16 lent);
 
 /* Root's pages become the hypervisor's; -EPERM if one isn't root's or is lent. */

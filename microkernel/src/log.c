@@ -60,7 +60,6 @@ static void put_number(u64 v, unsigned int base)
 
 void log_line(const char *format, ...)
 {
-	const char *s;
 	va_list args;
 
 	va_start(args, format);
@@ -71,10 +70,6 @@ void log_line(const char *format, ...)
 			continue;
 		}
 		switch (*++format) {
-		case 's':
-			for (s = va_arg(args, const char *); *s; s++)
-				put(*s);
-			break;
 		case 'x':
 			put_number(va_arg(args, u64), 16);
 			break;

@@ -18,7 +18,7 @@ void log_write(const char *text, size_t n);
 /* Copies up to n bytes from position on; *position moves to behind them. Returns how many. */
 size_t log_read(u64 *position, char *to, size_t n);
 
-/* Appends a line: %s, %x (u64, hexadecimal), %u (u64, decimal). */
+/* Appends a line: %x (u64, hexadecimal), %u (u64, decimal). */
 void log_line(const char *format, ...);
 
 #endif /* MK_LOG_H */

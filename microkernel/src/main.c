@@ -54,7 +54,7 @@ static s64 init_frames(struct mk_boot *boot)
 	if (rc)
 		return rc;
 	for (i = 0; i < boot->ranges; i++)
-		frame_add_ram(SPA(boot->ram[i].spa), boot->ram[i].bytes);
+		frame_release(SPA(boot->ram[i].spa), boot->ram[i].bytes);
 	for (i = 0; i < boot->chunks; i++)
 		frame_take(SPA(boot->chunk[i]), PAGE_2M);
 	return 0;

@@ -52,11 +52,13 @@ static void ranges_over_tables(void **state)
 	(void)state;
 	assert_int_equal(frame_add_table(5, SPA(AT + PAGE_2M)), 0);
 	assert_int_equal(frame_add_table(6, SPA(AT)), 0);
-	assert_int_equal(frame_check(SPA(border - PAGE_4K), PAGE_4K, 9), -EPERM);
-	frame_add_ram(SPA(border - 2 * PAGE_4K), 5 * PAGE_4K);
+	assert_int_equal(frame_check(SPA(border - PAGE_4K), PAGE_4K, FRAME_LENT_MAX - 1), -EPERM);
+	frame_release(SPA(border - 2 * PAGE_4K), 5 * PAGE_4K);
 	assert_int_equal(frame_check(SPA(border - 2 * PAGE_4K), 5 * PAGE_4K, 0), 0);
-	assert_int_equal(frame_check(SPA(border - 3 * PAGE_4K), PAGE_4K, 9), -EPERM);
-	assert_int_equal(frame_check(SPA(border + 3 * PAGE_4K), PAGE_4K, 9), -EPERM);
+	assert_int_equal(frame_check(SPA(border - 3 * PAGE_4K), PAGE_4K, FRAME_LENT_MAX - 1),
+			 -EPERM);
+	assert_int_equal(frame_check(SPA(border + 3 * PAGE_4K), PAGE_4K, FRAME_LENT_MAX - 1),
+			 -EPERM);
 	assert_int_equal(frame_claim(SPA(border - PAGE_4K), 2 * PAGE_4K), 0);
 	assert_true(frame_is_hv(SPA(border - PAGE_4K)) && frame_is_hv(SPA(border)));
 	assert_false(frame_is_hv(SPA(border - 2 * PAGE_4K)));
@@ -80,29 +82,60 @@ static void lend_limit(void **state)
 	assert_int_equal(frame_check(SPA(AT), PAGE_4K, 0), 0);
 }
 
+/* Whatever of it is in one word with others: each page counts, and no other one. */
+static void each_page_counts(void **state)
+{
+	const u64 at = AT + 16 * PAGE_4K;
+	u64 first, pages, i;
+
+	(void)state;
+	for (first = 0; first < 6; first++) {
+		for (pages = 1; pages < 14; pages++) {
+			const spa_t spa = SPA(at + first * PAGE_4K);
+
+			assert_int_equal(frame_lend(spa, pages * PAGE_4K), 0);
+			for (i = 0; i < 24; i++)
+				assert_int_equal(frame_check(SPA(at + i * PAGE_4K), PAGE_4K, 0),
+						 i - first < pages ? -EPERM : 0);
+			assert_int_equal(frame_check(SPA(at), 24 * PAGE_4K, 0), -EPERM);
+			assert_int_equal(frame_check(SPA(at), 24 * PAGE_4K, 1), 0);
+			frame_unlend(spa, pages * PAGE_4K);
+			assert_int_equal(frame_claim(SPA(at + (first + pages) * PAGE_4K), PAGE_4K),
+					 0);
+			assert_int_equal(frame_lend(spa, pages * PAGE_4K), 0);
+			assert_int_equal(frame_lend(spa, (pages + 1) * PAGE_4K), -EPERM);
+			frame_unlend(spa, pages * PAGE_4K);
+			frame_release(SPA(at + (first + pages) * PAGE_4K), PAGE_4K);
+			assert_int_equal(frame_check(SPA(at), 24 * PAGE_4K, 0), 0);
+		}
+	}
+}
+
 static void foreign_addresses(void **state)
 {
 	static const struct {
 		u64 spa, bytes;
 	} foreign[] = {
-		{ 0xA0000, PAGE_4K },			     /* a hole in RAM */
-		{ 0x9E000, 2 * PAGE_4K },		     /* runs into it */
-		{ MACHINE_LOW_END, PAGE_4K },		     /* MMIO below 4 GiB */
+		{ 0xA0000, PAGE_4K }, /* a hole in RAM */
+		{ 0x9E000, 2 * PAGE_4K }, /* runs into it */
+		{ MACHINE_LOW_END, PAGE_4K }, /* MMIO below 4 GiB */
 		{ MACHINE_LOW_END - PAGE_4K, 2 * PAGE_4K },
-		{ MACHINE_RAM_END - PAGE_4K, 2 * PAGE_4K },  /* end of RAM, in a table */
-		{ 0x200000000, PAGE_4K },		     /* no table */
-		{ 1024ULL << 32, PAGE_4K },		     /* above all tables */
+		{ MACHINE_RAM_END - PAGE_4K, 2 * PAGE_4K }, /* end of RAM, in a table */
+		{ 0x200000000, PAGE_4K }, /* no table */
+		{ 1024ULL << 32, PAGE_4K }, /* above all tables */
 		{ ~0ULL << 12, PAGE_4K },
-		{ ~0ULL << 12, 2 * PAGE_4K },		     /* wraps around */
+		{ ~0ULL << 12, 2 * PAGE_4K }, /* wraps around */
 		{ AT, ~0ULL << 12 },
-		{ 0x4000000, PAGE_4K },			     /* the hypervisor's */
+		{ 0x4000000, PAGE_4K }, /* the hypervisor's */
 		{ 0x4000000 - PAGE_4K, 2 * PAGE_4K },
 	};
 	unsigned int i;
 
 	(void)state;
 	for (i = 0; i < ARRAY_SIZE(foreign); i++) {
-		assert_int_equal(frame_check(SPA(foreign[i].spa), foreign[i].bytes, 9), -EPERM);
+		assert_int_equal(
+			frame_check(SPA(foreign[i].spa), foreign[i].bytes, FRAME_LENT_MAX - 1),
+			-EPERM);
 		assert_int_equal(frame_lend(SPA(foreign[i].spa), foreign[i].bytes), -EPERM);
 		assert_int_equal(frame_claim(SPA(foreign[i].spa), foreign[i].bytes), -EPERM);
 	}
@@ -222,6 +255,7 @@ int main(void)
 		cmocka_unit_test(lent_pages_are_not_claimed),
 		cmocka_unit_test(lend_limit),
 		cmocka_unit_test(ranges_over_tables),
+		cmocka_unit_test(each_page_counts),
 		cmocka_unit_test(foreign_addresses),
 		cmocka_unit_test(every_chunk_is_the_hypervisors),
 		cmocka_unit_test(pool_gives_zeroed_pages),
