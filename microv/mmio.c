@@ -90,6 +90,18 @@ static void op_vector_set(struct emu *e, unsigned int n, const uint8_t value[32]
 	vector_set(r->vectors, &r->vs, n, value);
 }
 
+static void op_fill(struct emu *e)
+{
+	struct run *r = e->context;
+	const struct mk_state *st = r->vs.st;
+
+	state_fetch(r->vs.id, r->vs.st, MK_G_SEG | MK_G_TABLE | MK_G_XCR);
+	memcpy(e->regs.seg, st->seg, sizeof(st->seg));
+	e->gdtr = st->gdtr;
+	e->idtr = st->idtr;
+	e->xcr0 = st->xcr0;
+}
+
 static const struct emu_ops ops = {
 	.translate = op_translate,
 	.load = op_load,
@@ -97,6 +109,7 @@ static const struct emu_ops ops = {
 	.cmpxchg = op_cmpxchg,
 	.vector_get = op_vector_get,
 	.vector_set = op_vector_set,
+	.fill = op_fill,
 };
 
 /* Each CPU's own: nobody waits for anybody. */
@@ -106,7 +119,7 @@ static void emu_fill(struct emu *e, struct run *r)
 {
 	const struct mk_state *st = r->vs.st;
 
-	state_fetch(r->vs.id, r->vs.st, MK_G_CR | MK_G_SEG | MK_G_TABLE | MK_G_XCR);
+	state_fetch(r->vs.id, r->vs.st, MK_G_CR);
 	/* All but what emu_step() fills in, and the registers. */
 	memset(&e->cr4_allowed, 0, offsetof(struct emu, out) - offsetof(struct emu, cr4_allowed));
 	memset(&e->pending, 0, offsetof(struct emu_pending, read));
@@ -116,17 +129,18 @@ static void emu_fill(struct emu *e, struct run *r)
 	memcpy(e->regs.gpr, st->gpr, sizeof(st->gpr));
 	e->regs.rip = st->rip;
 	e->regs.rflags = st->rflags;
-	memcpy(e->regs.seg, st->seg, sizeof(st->seg));
-	e->gdtr = st->gdtr;
-	e->idtr = st->idtr;
 	e->cr0 = st->cr0;
 	e->cr2 = st->cr2;
 	e->cr3 = st->cr3;
 	e->cr4 = st->cr4;
 	e->cr8 = st->cr8;
 	e->efer = st->efer;
-	e->xcr0 = st->xcr0;
 	e->cpl = walk_cpl(&r->vs);
+	e->lazy = walk_long_mode(&r->vs);
+	if (e->lazy)
+		e->regs.seg[MK_CS].attrib = MK_ATTR_L;
+	else
+		op_fill(e);
 }
 
 static void take_system(struct mk_state *st, const struct emu *e)

@@ -28,8 +28,10 @@ static const uint16_t string_of[ZYDIS_MNEMONIC_MAX_VALUE + 1] = { STRING_OPS(STR
 /* All that decoding depends on but the bytes. Not 0. */
 static uint8_t mode_of(const struct emu *e)
 {
+	if (is_long64(e))
+		return 1 | 8 | (e->wide_branches ? 32 : 0);
 	return 1 | (e->regs.seg[MK_CS].attrib & MK_ATTR_DB ? 2 : 0) |
-	       (e->regs.seg[MK_SS].attrib & MK_ATTR_DB ? 4 : 0) | (is_long64(e) ? 8 : 0) |
+	       (e->regs.seg[MK_SS].attrib & MK_ATTR_DB ? 4 : 0) |
 	       (is_protected(e) ? 16 : 0) | (e->wide_branches ? 32 : 0);
 }
 
@@ -212,6 +214,22 @@ static void narrow_branch(struct insn *in, const ZydisDecodedInstruction *z)
 		in->operand[0].size = 2;
 }
 
+/* The few that nearly all accesses to devices are; others may say more than they need. */
+static int is_plain(const struct insn *in)
+{
+	int (*const run)(struct emu *e, const struct insn *in) = in->op->run;
+
+	for (unsigned int i = 0; i < in->count; i++) {
+		const struct operand *o = &in->operand[i];
+
+		if (o->kind == OPERAND_SEG || o->kind == OPERAND_CR ||
+		    (o->kind == OPERAND_MEM && o->seg >= MK_FS))
+			return 0;
+	}
+	return run == run_mov || run == run_movsx || run == run_movbe || run == run_binary ||
+	       run == run_compare || run == run_unary;
+}
+
 static int convert(const struct emu *e, const ZydisDecodedInstruction *z,
 		   const ZydisDecodedOperand *operands, struct insn *in)
 {
@@ -236,6 +254,7 @@ static int convert(const struct emu *e, const ZydisDecodedInstruction *z,
 		fix_base(&in->operand[i], z);
 	if (is_long64(e) && !e->wide_branches)
 		narrow_branch(in, z);
+	in->plain = is_plain(in);
 	return EMU_OK;
 }
 

@@ -25,9 +25,14 @@ void emu_give(struct emu *e, const void *data)
 	p->reads++;
 }
 
+static void copy_regs(const struct emu *e, struct emu_regs *to, const struct emu_regs *from)
+{
+	memcpy(to, from, e->lazy ? offsetof(struct emu_regs, seg) : sizeof(*to));
+}
+
 void emu_checkpoint(struct emu *e)
 {
-	e->saved = e->regs;
+	copy_regs(e, &e->saved, &e->regs);
 	e->pending.reads = 0;
 	e->reads_used = 0;
 }
@@ -78,6 +83,13 @@ static int fetch_and_decode(struct emu *e, struct insn *room, const struct insn 
 	return err;
 }
 
+static void fill(struct emu *e)
+{
+	e->ops->fill(e);
+	e->lazy = 0;
+	memcpy(e->saved.seg, e->regs.seg, sizeof(e->saved.seg));
+}
+
 static int execute(struct emu *e)
 {
 	const struct insn *in;
@@ -86,6 +98,8 @@ static int execute(struct emu *e)
 
 	if (err)
 		return err;
+	if (e->lazy && !in->plain)
+		fill(e);
 	e->next_rip = e->regs.rip + in->len;
 	if (!is_long64(e))
 		e->next_rip = (uint32_t)e->next_rip;
@@ -94,7 +108,7 @@ static int execute(struct emu *e)
 
 static void begin(struct emu *e)
 {
-	e->saved = e->regs;
+	copy_regs(e, &e->saved, &e->regs);
 	e->outs = 0;
 	e->shadow = 0;
 	e->system = 0;
@@ -114,7 +128,7 @@ enum emu_result emu_step(struct emu *e)
 	if (e->absent)
 		err = EMU_ABSENT;
 	if (err) {
-		e->regs = e->saved;
+		copy_regs(e, &e->regs, &e->saved);
 		e->outs = 0;
 	} else if (!e->unfinished) {
 		e->regs.rip = e->next_rip;

@@ -99,6 +99,8 @@ struct emu_ops {
 	 */
 	void (*vector_get)(struct emu *e, unsigned int n, uint8_t value[32]);
 	void (*vector_set)(struct emu *e, unsigned int n, const uint8_t value[32]);
+	/* Fills in what `lazy` says is missing. NULL where nothing ever is. */
+	void (*fill)(struct emu *e);
 };
 
 /* What instructions change. Registers are numbered as in enum mk_gpr, enum mk_seg_idx. */
@@ -130,6 +132,11 @@ struct emu {
 	uint64_t cr4_allowed; /* the bits that this CPU has */
 	uint64_t gpa_reserved; /* address bits that it lacks */
 	uint8_t cpl;
+	/*
+	 * The code is 64-bit, and that is all that is known (CS has L): regs.seg, gdtr, idtr and
+	 * xcr0 are filled in for an instruction that may need them.
+	 */
+	uint8_t lazy;
 	uint8_t wide_branches; /* near branches ignore 66 in 64-bit mode: Intel's CPUs */
 
 	struct emu_fault fault; /* EMU_FAULT */

@@ -65,6 +65,7 @@ struct insn {
 	uint8_t far;	 /* branches */
 	uint8_t visible; /* operands that are written in assembler */
 	uint8_t count;	 /* those, and the others behind them */
+	uint8_t plain;	 /* in 64-bit mode no segment, table or XCR0 matters */
 	struct operand operand[INSN_OPERANDS];
 };
 

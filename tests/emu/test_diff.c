@@ -101,7 +101,9 @@ static void vector_set(struct emu *e, unsigned int n, const uint8_t value[32])
 	memcpy(model.ymm[n], value, 32);
 }
 
-static const struct emu_ops emu_ops = { translate, load, store, cmpxchg, vector_get, vector_set };
+static const struct emu_ops emu_ops = {
+	translate, load, store, cmpxchg, vector_get, vector_set, NULL,
+};
 
 static void fill_emu(const struct machine *m)
 {

@@ -86,7 +86,36 @@ static void vector_set(struct emu *e, unsigned int n, const uint8_t value[32])
 	memcpy(world_of(e)->ymm[n], value, 32);
 }
 
-static const struct emu_ops ops = { translate, load, store, cmpxchg, vector_get, vector_set };
+/* What hide() hid. */
+static void fill(struct emu *e)
+{
+	const struct world *w = world_of(e);
+
+	memcpy(e->regs.seg, w->hidden.regs.seg, sizeof(e->regs.seg));
+	e->gdtr = w->hidden.gdtr;
+	e->idtr = w->hidden.idtr;
+	e->xcr0 = w->hidden.xcr0;
+}
+
+static const struct emu_ops ops = {
+	translate, load, store, cmpxchg, vector_get, vector_set, fill,
+};
+
+/* In 64-bit code all may be missing that an instruction doesn't ask for. */
+static void hide(struct emu *e)
+{
+	struct world *w = world_of(e);
+
+	e->lazy = e->efer & 0x400 && e->regs.seg[MK_CS].attrib & MK_ATTR_L;
+	if (!e->lazy)
+		return;
+	w->hidden = *e;
+	memset(e->regs.seg, 0xA5, sizeof(e->regs.seg));
+	e->regs.seg[MK_CS].attrib = MK_ATTR_L;
+	memset(&e->gdtr, 0xA5, sizeof(e->gdtr));
+	memset(&e->idtr, 0xA5, sizeof(e->idtr));
+	e->xcr0 = 0;
+}
 
 /* Base 0; in real mode the limit of 64 KiB. */
 static struct mk_seg segment(enum world_mode mode, int code)
@@ -188,8 +217,13 @@ static enum emu_result step(struct emu *e)
 {
 	const struct emu_regs regs = e->regs;
 	const struct mk_seg gdtr = e->gdtr, idtr = e->idtr;
-	enum emu_result result = emu_step(e);
+	enum emu_result result;
 
+	hide(e);
+	result = emu_step(e);
+	if (e->lazy)
+		fill(e);
+	e->lazy = 0;
 	if (!e->system) {
 		assert(!memcmp(e->regs.seg, regs.seg, sizeof(regs.seg)));
 		assert(!memcmp(&e->gdtr, &gdtr, sizeof(gdtr)));

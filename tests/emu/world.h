@@ -28,7 +28,7 @@ struct access {
 #define WORLD_LOG 64
 
 struct world {
-	struct emu emu;
+	struct emu emu, hidden;
 	uint8_t memory[WORLD_SIZE]; /* of the device's pages too */
 	uint8_t kind[WORLD_PAGES];
 	uint8_t ymm[EMU_MMX + 8][32];
