@@ -180,8 +180,9 @@ static void memory_goes(uint64_t *state)
 		mprotect(at, SLOT_BYTES, chance_below(state, 2) ? PROT_READ : PROT_READ | PROT_WRITE);
 		break;
 	}
-	mmap(at, SLOT_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
-	memcpy(at + CODE_AT, guest_code, sizeof(guest_code));
+	if (mmap(at, SLOT_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
+		 -1, 0) == at)
+		memcpy(at + CODE_AT, guest_code, sizeof(guest_code));
 }
 
 /* A child has all descriptors, too: it uses them, and goes, or is killed. */

@@ -184,10 +184,12 @@ static void check_window(const struct cpu *cpu)
 	u64 i;
 
 	for (i = 0; i < slots && !(s && cpu->epoch < s->epoch); i++) {
-		if (!shown[i])
-			continue;
-		assert_true(s && s->npt.root.v != SPA_NONE.v);
-		assert_int_equal(shown[i], ((u64 *)hw_virt(s->npt.root))[i] | PTE_NX);
+		if (!s) {
+			assert_int_equal(shown[i], 0);
+		} else if (shown[i]) {
+			assert_int_not_equal(s->npt.root.v, SPA_NONE.v);
+			assert_int_equal(shown[i], ((u64 *)hw_virt(s->npt.root))[i] | PTE_NX);
+		}
 	}
 }
 
