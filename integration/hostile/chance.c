@@ -109,6 +109,30 @@ void chance_sregs(uint64_t *state, struct kvm_sregs *sregs)
 	chance_keep_out(sregs);
 }
 
+volatile sig_atomic_t chance_kicks;
+
+static void on_kick(int sig)
+{
+	(void)sig;
+	chance_kicks++;
+}
+
+/* A timer of the thread's own: that of alarm() limits the test case. */
+void chance_kick_every(long ns)
+{
+	static __thread timer_t timer;
+	struct itimerspec when = { .it_value.tv_nsec = ns, .it_interval.tv_nsec = ns };
+	struct sigaction action = { .sa_handler = on_kick };
+	struct sigevent event = { .sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGUSR1 };
+
+	event._sigev_un._tid = gettid();
+	if (!timer && (sigaction(SIGUSR1, &action, NULL) ||
+		       timer_create(CLOCK_MONOTONIC, &event, &timer)))
+		abort();
+	if (timer_settime(timer, 0, &when, NULL))
+		abort();
+}
+
 void chance_keep_out(struct kvm_sregs *sregs)
 {
 	if (!(sregs->cr4 & CR4_PAE))

@@ -11,6 +11,8 @@
 
 #include "kvmtest.h"
 
+#include <signal.h>
+
 /* The seed of this run, printed as a remark once. */
 uint64_t chance_seed(void);
 /* Seconds of a part of the test: HOSTILE_SECONDS, or `usual`. */
@@ -28,5 +30,12 @@ void chance_regs(uint64_t *state, struct kvm_regs *regs);
 void chance_sregs(uint64_t *state, struct kvm_sregs *sregs);
 /* Takes out what is never made. */
 void chance_keep_out(struct kvm_sregs *sregs);
+
+/*
+ * SIGUSR1 for the calling thread every so often, or with 0 no more: it ends a KVM_RUN whose guest
+ * never exits. Each thread calls this on its own; chance_kicks counts those of the process.
+ */
+void chance_kick_every(long ns);
+extern volatile sig_atomic_t chance_kicks;
 
 #endif

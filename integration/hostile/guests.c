@@ -2,20 +2,10 @@
 /* Guests of random bytes in random states; and a hypercall where it is nobody's. */
 #include "chance.h"
 
-#include <signal.h>
 #include <sys/wait.h>
-#include <time.h>
 
 #define RANDOM_EXITS 40
 #define RANDOM_CODE 64
-
-static volatile sig_atomic_t kicked;
-
-static void kick(int sig)
-{
-	(void)sig;
-	kicked = 1;
-}
 
 /* Some entries of the tables that kt_start has made are something else. */
 static void spoil_tables(uint64_t *state, uint8_t *mem)
@@ -42,27 +32,19 @@ static bool over(uint32_t reason)
 	       reason != KVM_EXIT_INTR && reason != KVM_EXIT_IRQ_WINDOW_OPEN;
 }
 
-/* A timer of its own: the one of alarm() limits the test case. */
-static void timer_every(timer_t timer, long ns)
+static void random_run(uint64_t *state, const struct kt_vcpu *vcpu)
 {
-	struct itimerspec when = { .it_value.tv_nsec = ns, .it_interval.tv_nsec = ns };
-
-	REQUIRE(timer_settime(timer, 0, &when, NULL) == 0);
-}
-
-static void random_run(uint64_t *state, const struct kt_vcpu *vcpu, timer_t timer)
-{
-	kicked = 0;
-	timer_every(timer, 20000000);
-	for (int i = 0; i < RANDOM_EXITS && !kicked; i++) {
+	chance_kicks = 0;
+	chance_kick_every(20000000);
+	for (int i = 0; i < RANDOM_EXITS && !chance_kicks; i++) {
 		answer(state, vcpu);
 		if (ioctl(vcpu->fd, KVM_RUN, 0) || over(vcpu->run->exit_reason))
 			break;
 	}
-	timer_every(timer, 0);
+	chance_kick_every(0);
 }
 
-static void random_guest(uint64_t *state, struct kt_guest *g, timer_t timer, uint64_t reasons[64])
+static void random_guest(uint64_t *state, struct kt_guest *g, uint64_t reasons[64])
 {
 	enum kt_mode mode = (enum kt_mode)chance_below(state, 3);
 	struct kvm_sregs sregs;
@@ -79,7 +61,7 @@ static void random_guest(uint64_t *state, struct kt_guest *g, timer_t timer, uin
 	for (uint64_t n = chance_below(state, 3); n; n--)
 		chance_sregs(state, &sregs);
 	ioctl(g->vcpu.fd, KVM_SET_SREGS, &sregs); /* refused or not */
-	random_run(state, &g->vcpu, timer);
+	random_run(state, &g->vcpu);
 	reasons[g->vcpu.run->exit_reason % 64]++;
 }
 
@@ -87,14 +69,9 @@ static void random_guests(void)
 {
 	double until = kt_seconds() + chance_seconds(30);
 	uint64_t state = chance_seed(), reasons[64] = { 0 }, n = 0;
-	struct sigevent event = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1 };
-	struct sigaction action = { .sa_handler = kick };
 	static const uint8_t hlt[] = { 0xF4 };
 	struct kt_guest g = { 0 };
-	timer_t timer;
 
-	REQUIRE(sigaction(SIGUSR1, &action, NULL) == 0);
-	REQUIRE(timer_create(CLOCK_MONOTONIC, &event, &timer) == 0);
 	for (; kt_seconds() < until; n++) {
 		if (n % 64 == 0) {
 			if (n)
@@ -102,7 +79,7 @@ static void random_guests(void)
 			g = kt_guest(KT_LONG64, (struct kt_code){ hlt, hlt + sizeof(hlt) });
 			kt_set_cpuid(&g.vm, &g.vcpu);
 		}
-		random_guest(&state, &g, timer, reasons);
+		random_guest(&state, &g, reasons);
 	}
 	kt_guest_close(&g);
 	kt_note("%llu random guests", (unsigned long long)n);

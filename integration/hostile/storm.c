@@ -8,9 +8,7 @@
 #include "chance.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <sys/wait.h>
-#include <time.h>
 
 #define THREADS 8
 #define FDS 24 /* of each kind at once */
@@ -262,23 +260,6 @@ static void step(uint64_t *state, uint8_t *buffer)
 	}
 }
 
-static void on_signal(int sig)
-{
-	(void)sig;
-}
-
-/* Each thread has a timer of its own that takes it out of KVM_RUN. */
-static void timer_begin(void)
-{
-	struct sigevent event = { .sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGUSR1 };
-	struct itimerspec often = { .it_value.tv_nsec = 3000000, .it_interval.tv_nsec = 3000000 };
-	timer_t timer;
-
-	event._sigev_un._tid = gettid();
-	if (timer_create(CLOCK_MONOTONIC, &event, &timer) || timer_settime(timer, 0, &often, NULL))
-		exit(3);
-}
-
 static void *thread(void *arg)
 {
 	uint64_t state = (uintptr_t)arg;
@@ -286,7 +267,7 @@ static void *thread(void *arg)
 			       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	munmap(buffer + BUFFER, KT_PAGE);
-	timer_begin();
+	chance_kick_every(3000000);
 	for (;;)
 		step(&state, buffer);
 	return NULL;
@@ -295,10 +276,8 @@ static void *thread(void *arg)
 /* Never ends by itself. */
 static void storm(uint64_t seed, int report)
 {
-	struct sigaction action = { .sa_handler = on_signal };
 	pthread_t id;
 
-	sigaction(SIGUSR1, &action, NULL);
 	memory = mmap(NULL, 4 * SLOT_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	for (int i = 0; i < 4; i++)
 		memcpy(memory + i * SLOT_BYTES + CODE_AT, guest_code, sizeof(guest_code));
