@@ -23,7 +23,7 @@ uint64_t chance_seed(void)
 	static uint64_t seed;
 
 	if (!seed) {
-		seed = number("HOSTILE_SEED", (uint64_t)time(NULL) * 2 + 1);
+		seed = number("HOSTILE_SEED", 1);
 		kt_note("HOSTILE_SEED=%llu", (unsigned long long)seed);
 	}
 	return seed;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the hostile programs share: random numbers from a seed that is printed (HOSTILE_SEED
- * gives it), how long to go on (HOSTILE_SECONDS), and random states of a CPU.
+ * What the hostile programs share: random numbers from a seed (HOSTILE_SEED, else always the
+ * same), how long to go on (HOSTILE_SECONDS), and random states of a CPU.
  *
- * Two bugs of QEMU 7.2 would end the lab, whichever driver is loaded (integration/README.md), so
- * what leads to them is never made: EFER.LME without CR4.PAE, and RDMSR or WRMSR in random code.
+ * Bugs of QEMU 7.2 end the lab, whichever driver is loaded (integration/README.md). What leads to
+ * two of them is never made: EFER.LME without CR4.PAE, and RDMSR or WRMSR in random code. But other
+ * seeds may well meet another one.
  */
 #ifndef CHANCE_H
 #define CHANCE_H
