@@ -343,11 +343,16 @@ s64 backend_run(struct cpu *cpu, struct vs *vs)
 
 	if (cpu->fpu != vs)
 		switch_to(cpu, vs);
-	/* An open window is made anew each time: the CPU changes what asks for it. */
+	/*
+	 * An open window is made anew each time: the CPU changes what asks for it. And QEMU's #VMEXIT
+	 * can store a V_IRQ that nobody asked for, when another thread kicks the CPU just then.
+	 */
 	if (dirty | window | vs->window) {
 		svm_commit_changed(vs, dirty, window);
 		commit_maps(vs, window);
 		commit_cpu(cpu, vs, dirty);
+	} else {
+		vmcb_of(vs)->v_intr &= ~V_IRQ;
 	}
 	svm_commit(vs);
 	if (is_root(vs)) {

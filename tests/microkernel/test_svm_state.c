@@ -339,6 +339,26 @@ static void window_is_an_intercepted_virq(void **state)
 	assert_false(seen.intercept1 & (I1_VINTR | I1_IRET));
 }
 
+static void leaves_virq(struct vmcb *v, u64 *gpr)
+{
+	(void)gpr;
+	seen = *v;
+	v->exit_code = 0x78;
+	v->v_intr |= V_IRQ;
+}
+
+/* As QEMU's #VMEXIT may, when nobody has asked for one. */
+static void virq_of_an_exit_is_dropped(void **state)
+{
+	(void)state;
+	run();
+	machine.guest = leaves_virq;
+	assert_int_equal(vs_run(cpu_this(), ID), 0);
+	assert_int_equal(vs_run(cpu_this(), ID), 0);
+	assert_false(seen.v_intr & V_IRQ);
+	assert_true(seen.v_intr & V_INTR_MASKING);
+}
+
 static void what_every_exit_shows(void **state)
 {
 	struct vmcb after = { .rax = 1, .rsp = 2, .rip = 3, .rflags = 4, .int_state = 1,
@@ -408,6 +428,7 @@ int main(void)
 		T(new_asid_after_cr),
 		T(injection),
 		T(window_is_an_intercepted_virq),
+		T(virq_of_an_exit_is_dropped),
 		T(what_every_exit_shows),
 		T(xcr0),
 	};
