@@ -157,7 +157,7 @@ static __attribute__((noinline)) void asid_assign(struct cpu *cpu, struct vs *vs
 	vs->clean &= ~CLEAN_ASID;
 }
 
-/* A guest's XCR0 is known, as its XSETBV is intercepted. */
+/* XCR0 is read of guests too: QEMU 7.2 doesn't intercept their XSETBV. */
 static void fpu_swap(const struct cpu *cpu, struct vs *from, const struct vs *to)
 {
 	const u64 all = cpu->xcr0_all;
@@ -167,8 +167,7 @@ static void fpu_swap(const struct cpu *cpu, struct vs *from, const struct vs *to
 		hw_fxrstor(to->fpu);
 		return;
 	}
-	if (is_root(from))
-		from->xcr0 = hw_xgetbv();
+	from->xcr0 = hw_xgetbv();
 	if (from->xcr0 != all)
 		hw_xsetbv(all);
 	hw_xsave(from->fpu, all);
