@@ -159,16 +159,23 @@ static void shared_from_swap(void)
 
 /*
  * What the guest has is pinned, until the MMU notifier takes it away: dropping a mapping of a file
- * does, and leaves what the guest wrote in the file. Then it can go out.
+ * does, and leaves what the guest wrote in the file. Then it can go out, and is asked to by way of a
+ * second mapping, as the guest's is without pages.
  */
 static void written_by_the_guest(void)
 {
 	struct work w;
+	void *view;
 
 	work_start(&w, memory(true), PAGES, SEED);
 	round_of_steps(&w);
 	CHECK_OK(madvise(w.mem, BYTES, MADV_DONTNEED));
 	REQUIRE(work_step(&w));
+	view = mremap(w.mem, 0, BYTES, MREMAP_MAYMOVE);
+	REQUIRE(view != MAP_FAILED);
+	CHECK_OK(madvise(view, BYTES, MADV_POPULATE_READ));
+	CHECK_OK(madvise(view, BYTES, MADV_PAGEOUT));
+	munmap(view, BYTES);
 	push_out(w.mem);
 	bring_back(&w);
 }
