@@ -372,7 +372,7 @@ static void in_complete(struct run *r, const uint8_t *in)
 /* Nothing is completed when somebody moved RIP meanwhile. */
 void io_complete(struct run *r, const uint8_t *in)
 {
-	struct vs_data *const data = state_data(r->vs.st);
+	struct vs_data *data = state_data(r->vs.st);
 	uint8_t io = data->io;
 
 	data->io = IO_NONE;

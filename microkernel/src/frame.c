@@ -115,7 +115,7 @@ int frame_claim(spa_t spa, u64 bytes)
 
 void frame_release(spa_t spa, u64 bytes)
 {
-	change(spa, bytes, 0xFFFF, fill, 0);
+	change(spa, bytes, FRAME_HV, fill, 0); /* whatever it was */
 }
 
 int frame_lend(spa_t spa, u64 bytes)
@@ -125,7 +125,7 @@ int frame_lend(spa_t spa, u64 bytes)
 
 void frame_unlend(spa_t spa, u64 bytes)
 {
-	change(spa, bytes, 2 * FRAME_LENT_MAX - 1, add, -1ULL);
+	change(spa, bytes, FRAME_LENT_MAX | (FRAME_LENT_MAX - 1), add, -1ULL);
 }
 
 bool frame_is_hv(spa_t spa)

@@ -375,3 +375,28 @@ void mv_hypercall(struct mv_regs *regs)
 	regs->rax = r[0];
 	memcpy(regs->reg, r + 1, sizeof(regs->reg));
 }
+
+void stack_os_begin(void)
+{
+	unsigned int n;
+
+	stack_boot();
+	assert_int_equal(shim_init(), 0);
+	for (n = 0; n < STACK_CPUS; n++) {
+		stack_on(n);
+		assert_int_equal(shim_cpu_online(STACK_KERNEL + n * MV_PAGE_SIZE), 0);
+	}
+	stack_on(0);
+}
+
+void stack_os_end(void)
+{
+	unsigned int n;
+
+	for (n = 0; n < STACK_CPUS; n++) {
+		stack_on(n);
+		shim_cpu_offline();
+	}
+	stack_on(0);
+	shim_fini();
+}

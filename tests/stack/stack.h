@@ -26,6 +26,11 @@ typedef void stack_step(struct vmcb *v, uint64_t *gpr);
 
 /* Microkernel and MicroV on all CPUs. */
 void stack_boot(void);
+
+/* os.c: the same, and the shim is loaded, with all CPUs; CPU 0 begins. And out again. */
+void stack_os_begin(void);
+void stack_os_end(void);
+
 /* The CPU on which what follows happens; which one that is. */
 void stack_on(unsigned int cpu);
 unsigned int stack_cpu(void);

@@ -303,31 +303,16 @@ static void a_vm_goes_on_when_there_is_no_memory(void **state)
 
 static int group_setup(void **state)
 {
-	unsigned int n;
-
 	(void)state;
-	stack_boot();
-	assert_int_equal(shim_init(), 0);
-	for (n = 0; n < STACK_CPUS; n++) {
-		stack_on(n);
-		assert_int_equal(shim_cpu_online(STACK_KERNEL + n * MV_PAGE_SIZE), 0);
-	}
-	stack_on(0);
+	stack_os_begin();
 	stack_nrips(true);
 	return 0;
 }
 
 static int group_teardown(void **state)
 {
-	unsigned int n;
-
 	(void)state;
-	for (n = 0; n < STACK_CPUS; n++) {
-		stack_on(n);
-		shim_cpu_offline();
-	}
-	stack_on(0);
-	shim_fini();
+	stack_os_end();
 	return 0;
 }
 
