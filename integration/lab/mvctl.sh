@@ -85,9 +85,11 @@ ok "/dev/kvm is there" test -c /dev/kvm
 
 # --- stop with a guest open
 
-perl -e "open(K, '+<', '/dev/kvm') or die; \$vm = ioctl(K, $CREATE_VM, 0) or die; close K; sleep 100" &
+mkfifo /tmp/made
+perl -e "open(K, '+<', '/dev/kvm') or die; \$vm = ioctl(K, $CREATE_VM, 0) or die; close K;
+	print 'made'; close STDOUT; sleep" >/tmp/made &
 guest=$!
-sleep 1
+ok "a VM is made" grep made /tmp/made
 gives 0 'VMs +1' "status: one VM" $mvctl status
 gives 5 'guests are still open' "stop is refused" $mvctl stop
 gives 0 'VMs +1' "and changes nothing" $mvctl status
