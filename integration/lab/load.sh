@@ -27,7 +27,7 @@ load() {
 module_loop() {
 	n=0
 	while [ ! -e /tmp/booted ]; do
-		modprobe dummy && rmmod dummy || break
+		modprobe $module && rmmod $module || break
 		n=$((n + 1))
 	done
 	echo $n >/tmp/modules
