@@ -5,10 +5,9 @@
  * that moment as well.
  */
 #define _GNU_SOURCE
-#include <pthread.h>
-
 #include "crash.h"
 #include "kvmtest.h"
+#include "neighbour.h"
 
 /* mov eax, VALUE; cpuid; hlt, in 16-bit code */
 static struct kt_guest guest_asking(uint32_t value)
@@ -19,18 +18,7 @@ static struct kt_guest guest_asking(uint32_t value)
 	return kt_guest(KT_REAL, (struct kt_code){ code, code + sizeof(code) });
 }
 
-/* A guest that halts again and again, on a CPU of its own. */
-static struct {
-	struct kt_guest guest;
-	pthread_t thread;
-	unsigned long halts; /* so far */
-	bool end;
-} other;
-
-static unsigned long halts(void)
-{
-	return __atomic_load_n(&other.halts, __ATOMIC_RELAXED);
-}
+static struct neighbour other; /* on a CPU of its own */
 
 static void stay_on(unsigned int cpu)
 {
@@ -39,46 +27,13 @@ static void stay_on(unsigned int cpu)
 	REQUIRE(sched_setaffinity(0, sizeof(set), &set) == 0);
 }
 
-static void *halt_often(void *arg)
-{
-	struct kvm_regs regs;
-
-	(void)arg;
-	stay_on(1);
-	while (!__atomic_load_n(&other.end, __ATOMIC_RELAXED)) {
-		RUN(&other.guest.vcpu, KVM_EXIT_HLT);
-		regs = kt_regs(&other.guest.vcpu);
-		regs.rip = KT_CODE;
-		kt_set_regs(&other.guest.vcpu, &regs);
-		__atomic_fetch_add(&other.halts, 1, __ATOMIC_RELAXED);
-	}
-	return NULL;
-}
-
 static void other_begins(void)
 {
-	other.guest = guest_asking(0);
-	REQUIRE(pthread_create(&other.thread, NULL, halt_often, NULL) == 0);
-	while (!halts())
-		sched_yield();
+	static const uint8_t code[] = { 0x0F, 0xA2, 0xF4 }; /* cpuid; hlt */
+
+	stay_on(1);
+	neighbour_begin(&other, KT_REAL, (struct kt_code){ code, code + sizeof(code) });
 	stay_on(0);
-}
-
-/* It has come on by some rounds since: it is no longer where it was, whatever has happened. */
-static void other_comes_on(unsigned long since)
-{
-	double begin = kt_seconds();
-
-	while (halts() < since + 3 && kt_seconds() - begin < 10)
-		sched_yield();
-	CHECK(halts() >= since + 3);
-}
-
-static void other_ends(void)
-{
-	__atomic_store_n(&other.end, true, __ATOMIC_RELAXED);
-	REQUIRE(pthread_join(other.thread, NULL) == 0);
-	kt_guest_close(&other.guest);
 }
 
 static void check_lost(uint32_t value)
@@ -99,12 +54,12 @@ static void check_costs(uint32_t value, unsigned int times)
 	other_begins();
 	while (times--) {
 		check_lost(value);
-		other_comes_on(halts());
+		neighbour_comes_on(&other);
 	}
 	next = guest_asking(0);
 	RUN(&next.vcpu, KVM_EXIT_HLT);
 	kt_guest_close(&next);
-	other_ends();
+	neighbour_end(&other);
 }
 
 static void lost_null(void)
@@ -140,16 +95,16 @@ static void lost_loop(void)
 	double begin;
 
 	other_begins();
-	before = halts();
+	before = neighbour_rounds(&other);
 	begin = kt_seconds();
 	RUN(&guest.vcpu, KVM_EXIT_INTERNAL_ERROR);
 	kt_note("it took %.1f s, the other guest halted %lu times", kt_seconds() - begin,
-		halts() - before);
-	CHECK(halts() - before > 100);
+		neighbour_rounds(&other) - before);
+	CHECK(neighbour_rounds(&other) - before > 100);
 	CHECK(kt_seconds() - begin < 15);
 	RUN(&guest.vcpu, KVM_EXIT_INTERNAL_ERROR);
-	other_comes_on(halts());
-	other_ends();
+	neighbour_comes_on(&other);
+	neighbour_end(&other);
 	kt_guest_close(&guest);
 }
 

@@ -4,10 +4,10 @@
  * of a VM: each ioctl gives ENOMEM, as stock KVM's, and works at the next attempt.
  */
 #define _GNU_SOURCE
-#include <pthread.h>
 #include <sys/eventfd.h>
 
 #include "kvmtest.h"
+#include "neighbour.h"
 
 #define PARAMETERS "/sys/module/microv_kvm/parameters/"
 #define ENTRIES 256
@@ -185,41 +185,15 @@ static void each_fails_once(void)
 	CHECK(errors > 20);
 }
 
-static struct {
-	struct kt_guest guest;
-	unsigned long halts;
-	bool end;
-} other;
-
-static void *halt_often(void *arg)
-{
-	struct kvm_regs regs;
-
-	(void)arg;
-	while (!__atomic_load_n(&other.end, __ATOMIC_RELAXED)) {
-		RUN(&other.guest.vcpu, KVM_EXIT_HLT);
-		regs = kt_regs(&other.guest.vcpu);
-		regs.rip = KT_CODE;
-		kt_set_regs(&other.guest.vcpu, &regs);
-		__atomic_fetch_add(&other.halts, 1, __ATOMIC_RELAXED);
-	}
-	return NULL;
-}
-
 static void another_goes_on(void)
 {
 	static const uint8_t hlt[] = { 0xF4 };
-	pthread_t thread;
+	struct neighbour other;
 
-	other.guest = kt_guest(KT_REAL, (struct kt_code){ hlt, hlt + sizeof(hlt) });
-	REQUIRE(pthread_create(&thread, NULL, halt_often, NULL) == 0);
-	while (!__atomic_load_n(&other.halts, __ATOMIC_RELAXED))
-		sched_yield(); /* until it has the memory that it needs */
+	neighbour_begin(&other, KT_REAL, (struct kt_code){ hlt, hlt + sizeof(hlt) });
 	all_fail();
-	__atomic_store_n(&other.end, true, __ATOMIC_RELAXED);
-	REQUIRE(pthread_join(thread, NULL) == 0);
-	CHECK(other.halts > 100);
-	kt_guest_close(&other.guest);
+	neighbour_end(&other);
+	CHECK(other.rounds > 100);
 }
 
 static const struct kt_test tests[] = {

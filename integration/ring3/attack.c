@@ -3,13 +3,11 @@
  * Guests that make a hostile MicroV attack ring 0 while it serves them (microv/attack.h). All of
  * it faults in ring 3 or is refused, nothing else suffers.
  */
-#include "kvmtest.h"
-
-#include <pthread.h>
-
 #include "attack.h"
+#include "kvmtest.h"
 #include "layout.h"
 #include "mv_loader.h"
+#include "neighbour.h"
 
 #define RAM_END (6UL << 30) /* of the lab, with its hole */
 #define PAGES_2M 512UL
@@ -174,46 +172,20 @@ static void syscalls(void)
 	done(&g);
 }
 
-struct other {
-	struct kt_guest guest;
-	bool stop;
-	uint64_t rounds;
-};
-
-/* A guest that MicroV serves as it should, on whatever CPU. */
-static void *ask_often(void *arg)
-{
-	struct other *other = arg;
-	struct kvm_regs regs = { .rip = KT_CODE, .rflags = 2, .rsp = 0x8000, .rax = 0x40000000 };
-
-	while (!__atomic_load_n(&other->stop, __ATOMIC_RELAXED)) {
-		kt_set_regs(&other->guest.vcpu, &regs);
-		kt_run(&other->guest.vcpu, KVM_EXIT_HLT);
-		CHECK_EQ(kt_regs(&other->guest.vcpu).rip, KT_CODE + sizeof(code));
-		other->rounds++;
-	}
-	return NULL;
-}
-
+/* What asks for nothing in particular is served as it should be, on whatever CPU. */
 static void others_go_on(void)
 {
-	struct other other = { .guest = asking() };
 	struct kt_guest g = asking();
-	uint64_t before = 0;
-	pthread_t thread;
+	struct neighbour other;
 
-	REQUIRE(pthread_create(&thread, NULL, ask_often, &other) == 0);
+	neighbour_begin(&other, KT_LONG64, (struct kt_code){ code, code + sizeof(code) });
 	for (unsigned int i = 0; i < 20; i++) {
 		ask(&g, ATTACK_INSNS, 0, 0, 0);
 		ask(&g, ATTACK_HARMLESS, 0, 0, 0);
-		while (__atomic_load_n(&other.rounds, __ATOMIC_RELAXED) == before)
-			usleep(1000);
-		before = other.rounds;
+		neighbour_comes_on(&other);
 	}
-	__atomic_store_n(&other.stop, true, __ATOMIC_RELAXED);
-	REQUIRE(pthread_join(thread, NULL) == 0);
-	kt_note("the other VM: %llu rounds", (unsigned long long)other.rounds);
-	kt_guest_close(&other.guest);
+	neighbour_end(&other);
+	kt_note("the other VM: %lu rounds", other.rounds);
 	done(&g);
 }
 
