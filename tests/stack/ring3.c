@@ -108,28 +108,6 @@ int mk_window_copy(uint64_t gpa, void *buf, size_t len, int write)
 	return 0;
 }
 
-int64_t mk_vs_run(unsigned int vsid)
-{
-	return mk_syscall(MK_SYS_VS_RUN, vsid, 0, 0, 0, 0, NULL);
-}
-
-int mk_window_load(uint64_t gpa, uint64_t *value)
-{
-	return mk_window_copy(gpa, value, sizeof(*value), 0);
-}
-
-int mk_window_check(const struct mk_window_word *word, const struct mk_window_word *end,
-		    uint64_t gpa)
-{
-	uint64_t value;
-	uint8_t byte;
-
-	for (; word < end; word++)
-		if (mk_window_load(word->gpa, &value) || value != word->value)
-			return -1;
-	return mk_window_copy(gpa, &byte, 1, 0) ? -MK_EFAULT : byte;
-}
-
 int mk_window_or(uint64_t gpa, uint8_t bits)
 {
 	uint8_t *p = stack_ring3(MK_U_WINDOW + gpa, true);
