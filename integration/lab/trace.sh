@@ -11,7 +11,7 @@
 
 tracing=/sys/kernel/tracing
 events=$tracing/events/kvm
-names="kvm_entry kvm_exit kvm_pio kvm_mmio kvm_inj_virq kvm_userspace_exit"
+names="kvm_entry kvm_exit kvm_pio kvm_mmio kvm_msr kvm_inj_virq kvm_userspace_exit"
 
 switch() {
 	for name in $names kvm_inj_exception; do
@@ -49,6 +49,7 @@ ok "fields of kvm_exit" field kvm_exit 'unsigned int exit_reason'
 ok "fields of kvm_exit: RIP" field kvm_exit 'unsigned long guest_rip'
 ok "fields of kvm_pio" field kvm_pio 'unsigned int port'
 ok "fields of kvm_mmio" field kvm_mmio 'u64 gpa'
+ok "fields of kvm_msr" field kvm_msr 'u32 ecx'
 
 ok "ports" program io
 line 'kvm_entry: vcpu 0, rip 0x1000'
@@ -71,5 +72,18 @@ ok "interrupts" program interrupt
 line 'kvm_inj_virq: IRQ 0x[0-9a-f]+ \[reinjected\]'
 line 'kvm_exit: vcpu 0 reason vintr rip 0x.*'
 line 'kvm_userspace_exit: reason KVM_EXIT_IRQ_WINDOW_OPEN \(7\)'
+
+ok "MSRs that are refused" program msr_exit
+line 'kvm_exit: vcpu 0 reason msr rip 0x.*'
+line 'kvm_msr: msr_read 277 = 0x0 \(#GP\)'
+line 'kvm_msr: msr_write 277 = 0x2 \(#GP\)'
+line 'kvm_msr: msr_write c0000084 = 0x0 \(#GP\)'
+# What user space answered: KVM leaves it at kvm_userspace_exit.
+if [ ! -d /sys/module/kvm_amd ]; then
+	line 'kvm_msr: msr_read 474f4f00 = 0x1122334455667788'
+	line 'kvm_msr: msr_read 474f4f00 = 0x0 \(#GP\)'
+	line 'kvm_msr: msr_write 474f4f00 = 0x1122334455667788'
+	line 'kvm_msr: msr_write 474f4f00 = 0x5 \(#GP\)'
+fi
 ok "the kernel log is clean" kernel_is_well
 finish

@@ -14,6 +14,7 @@ DECLARE_TRACEPOINT(kvm_entry);
 DECLARE_TRACEPOINT(kvm_exit);
 DECLARE_TRACEPOINT(kvm_pio);
 DECLARE_TRACEPOINT(kvm_mmio);
+DECLARE_TRACEPOINT(kvm_msr);
 DECLARE_TRACEPOINT(kvm_inj_virq);
 DECLARE_TRACEPOINT(kvm_inj_exception);
 #define platform_traces(event) tracepoint_enabled(event)
@@ -27,6 +28,7 @@ enum trace_kind {
 	TRACE_EXIT,
 	TRACE_PIO,
 	TRACE_MMIO,
+	TRACE_MSR,
 	TRACE_VIRQ,
 	TRACE_EXCEPTION,
 };
@@ -38,10 +40,10 @@ enum trace_mmio { TRACE_MMIO_UNSATISFIED, TRACE_MMIO_READ, TRACE_MMIO_WRITE };
 struct platform_event {
 	uint64_t vcpu;
 	uint64_t rip; /* entry, exit */
-	uint64_t code; /* exit */
+	uint64_t code; /* exit; msr: 1 when the guest gets #GP */
 	uint64_t info1, info2;
-	uint64_t type; /* pio: 1 for a write; mmio: enum trace_mmio */
-	uint64_t addr, size, count, value; /* pio, mmio: size of one in bytes */
+	uint64_t type; /* pio, msr: 1 for a write; mmio: enum trace_mmio */
+	uint64_t addr, size, count, value; /* pio, mmio: size of one in bytes; msr: its index */
 	uint64_t vector; /* virq, exception */
 };
 

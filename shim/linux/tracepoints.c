@@ -18,6 +18,9 @@ void platform_trace(enum trace_kind kind, const struct platform_event *event)
 	case TRACE_MMIO:
 		trace_kvm_mmio(event);
 		break;
+	case TRACE_MSR:
+		trace_kvm_msr(event);
+		break;
 	case TRACE_VIRQ:
 		trace_kvm_inj_virq(event);
 		break;

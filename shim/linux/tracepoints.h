@@ -121,6 +121,26 @@ TRACE_EVENT(kvm_mmio,
 		  __entry->len, __entry->gpa, __entry->val)
 );
 
+TRACE_EVENT(kvm_msr,
+	TP_PROTO(const struct platform_event *e),
+	TP_ARGS(e),
+	TP_STRUCT__entry(
+		__field(unsigned int, write)
+		__field(u32, ecx)
+		__field(u64, data)
+		__field(u8, exception)
+	),
+	TP_fast_assign(
+		__entry->write = e->type;
+		__entry->ecx = e->addr;
+		__entry->data = e->value;
+		__entry->exception = e->code;
+	),
+	TP_printk("msr_%s %x = 0x%llx%s",
+		  __entry->write ? "write" : "read", __entry->ecx, __entry->data,
+		  __entry->exception ? " (#GP)" : "")
+);
+
 TRACE_EVENT(kvm_inj_virq,
 	TP_PROTO(const struct platform_event *e),
 	TP_ARGS(e),

@@ -330,6 +330,7 @@ static int msr_to_user(struct shim_vcpu *vcpu, const struct vcpu_exit *exit, uin
 	vcpu->io.pending = true;
 	if (!(LOAD(vcpu->vm->msr_reasons) & reason)) {
 		vcpu->io.flags = MV_RUN_FLAG_MSR_FAULT;
+		trace_msr(exit, 0, true);
 		return 1;
 	}
 	run->exit_reason = write ? KVM_EXIT_X86_WRMSR : KVM_EXIT_X86_RDMSR;

@@ -36,7 +36,7 @@ static void answer_fill(const struct shim_vcpu *vcpu, struct mv_run_t *run)
 	} else {
 		memcpy(run->in, io_data(vcpu), vcpu->io.in_bytes);
 	}
-	trace_answer(vcpu, run->in);
+	trace_answer(vcpu, run);
 }
 
 /* What isn't mapped is asked for; what was answered holds as long as there is no new slot. */

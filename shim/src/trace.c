@@ -81,22 +81,34 @@ void trace_mmio_enabled(enum trace_mmio type, uint64_t gpa, uint64_t size, uint6
 	platform_trace(TRACE_MMIO, &event);
 }
 
+void trace_msr_enabled(const struct vcpu_exit *exit, uint64_t read, bool gp)
+{
+	const bool write = exit->msr.flags & MV_EXIT_MSR_WRITE;
+	const struct platform_event event = {
+		.type = write,
+		.addr = exit->msr.index,
+		.value = write ? exit->msr.value : read,
+		.code = gp,
+	};
+
+	platform_trace(TRACE_MSR, &event);
+}
+
 /* What is in kvm_run may be anything by now: it is shown, and nothing more. */
-void trace_answer_enabled(const struct shim_vcpu *vcpu, const void *data)
+void trace_answer_enabled(const struct shim_vcpu *vcpu, const struct mv_run_t *answer)
 {
 	const struct kvm_run *run = vcpu->run;
 	uint64_t value = 0;
 
-	if (!vcpu->io.in_bytes || vcpu->io.msr)
-		return;
-	if (!vcpu->io.mmio) {
-		trace_pio_enabled(false, LOAD(run->io.port), LOAD(run->io.size),
-				  LOAD(run->io.count), data);
-		return;
-	}
-	memcpy(&value, data,
-	       vcpu->io.in_bytes <= sizeof(value) ? vcpu->io.in_bytes : sizeof(value));
-	trace_mmio_enabled(TRACE_MMIO_READ, LOAD(run->mmio.phys_addr), vcpu->io.in_bytes, value);
+	memcpy(&value, answer->in,
+	       answer->in_bytes <= sizeof(value) ? answer->in_bytes : sizeof(value));
+	if (vcpu->io.msr)
+		trace_msr(&vcpu->exit, value, answer->flags & MV_RUN_FLAG_MSR_FAULT);
+	else if (vcpu->io.mmio)
+		trace_mmio(TRACE_MMIO_READ, LOAD(run->mmio.phys_addr), answer->in_bytes, value);
+	else
+		trace_pio(false, LOAD(run->io.port), LOAD(run->io.size), LOAD(run->io.count),
+			  answer->in);
 }
 
 void trace_virq_enabled(uint32_t vector)

@@ -15,8 +15,9 @@ void trace_exit_enabled(const struct shim_vcpu *vcpu);
 /* data: of the first element. */
 void trace_pio_enabled(bool write, uint64_t port, uint32_t size, uint64_t count, const void *data);
 void trace_mmio_enabled(enum trace_mmio type, uint64_t gpa, uint64_t size, uint64_t value);
-/* User space's answer to a read of a port or a device, which is completed now. */
-void trace_answer_enabled(const struct shim_vcpu *vcpu, const void *data);
+void trace_msr_enabled(const struct vcpu_exit *exit, uint64_t read, bool gp);
+/* User space's answer to a read of a port or a device, or to an MSR, which is completed now. */
+void trace_answer_enabled(const struct shim_vcpu *vcpu, const struct mv_run_t *run);
 void trace_virq_enabled(uint32_t vector);
 void trace_exception_enabled(uint8_t vector);
 
@@ -45,11 +46,18 @@ static inline void trace_mmio(enum trace_mmio type, uint64_t gpa, uint64_t size,
 		trace_mmio_enabled(type, gpa, size, value);
 }
 
-static inline void trace_answer(const struct shim_vcpu *vcpu, const void *data)
+/* An access to an MSR and what came of it. */
+static inline void trace_msr(const struct vcpu_exit *exit, uint64_t read, bool gp)
+{
+	if (platform_traces(kvm_msr))
+		trace_msr_enabled(exit, read, gp);
+}
+
+static inline void trace_answer(const struct shim_vcpu *vcpu, const struct mv_run_t *run)
 {
 	/* NOLINTNEXTLINE(misc-redundant-expression): they differ in Linux only */
-	if (platform_traces(kvm_pio) || platform_traces(kvm_mmio))
-		trace_answer_enabled(vcpu, data);
+	if (platform_traces(kvm_pio) || platform_traces(kvm_mmio) || platform_traces(kvm_msr))
+		trace_answer_enabled(vcpu, run);
 }
 
 static inline void trace_virq(uint32_t vector)

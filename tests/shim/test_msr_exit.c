@@ -183,6 +183,45 @@ static void not_asked_for(void **state)
 	assert_int_equal(last.flags, MV_RUN_FLAG_MSR_REFUSED | MV_RUN_FLAG_MSR_FAULT);
 }
 
+/* The next MSR that was traced, and nothing behind it. */
+static void traced(uint64_t write, uint32_t index, uint64_t value, uint64_t gp)
+{
+	const struct platform_event want = {
+		.type = write, .addr = index, .value = value, .code = gp
+	};
+	unsigned int i, found = 0;
+
+	for (i = 0; i < os.num_traced; i++) {
+		if (os.traced_kind[i] != TRACE_MSR)
+			continue;
+		assert_memory_equal(&os.traced[i], &want, sizeof(want));
+		found++;
+	}
+	assert_int_equal(found, 1);
+	os.num_traced = 0;
+}
+
+static void tracepoints(void **state)
+{
+	(void)state;
+	os.tracing = true;
+	set_reasons(KVM_MSR_EXIT_REASON_UNKNOWN);
+	add_exit(0x99, 0, MV_EXIT_MSR_READ | MV_EXIT_MSR_UNKNOWN);
+	add_exit(0x9A, 5, MV_EXIT_MSR_WRITE | MV_EXIT_MSR_UNKNOWN);
+	add_exit(0x277, 2, MV_EXIT_MSR_WRITE | MV_EXIT_MSR_REFUSED);
+	assert_int_equal(shim_vcpu_run(&vcpu), 0);
+	run->msr.data = 0x123456789A;
+	assert_int_equal(shim_vcpu_run(&vcpu), 0);
+	traced(0, 0x99, 0x123456789A, 0);
+	run->msr.error = 1;
+	next_exit = num_exits;
+	assert_int_equal(shim_vcpu_run(&vcpu), 0);
+	traced(1, 0x9A, 5, 1);
+	next_exit = num_exits - 1;
+	assert_int_equal(shim_vcpu_run(&vcpu), 0);
+	traced(1, 0x277, 2, 1);
+}
+
 static void filters_checked(void **state)
 {
 	struct kvm_msr_filter f = { .flags = KVM_MSR_FILTER_DEFAULT_DENY };
@@ -232,7 +271,7 @@ int main(void)
 		TEST(reasons_refused),	   TEST(flags_of_a_run),  TEST(allowed_is_executed),
 		TEST(denied_is_gp),	   TEST(beside_a_range),  TEST(x2apic_is_never_filtered),
 		TEST(user_answers_a_read), TEST(user_answers_gp), TEST(not_asked_for),
-		TEST(filters_checked),	   TEST(quirks),
+		TEST(tracepoints),	   TEST(filters_checked), TEST(quirks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
