@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Exits of the root VM. There are few: hypercalls, instructions of the virtualization
- * extension, and the MSRs that belong to it.
+ * extension, the MSRs that belong to it and those that are the hypervisor's as well.
  */
 #include "exit.h"
 #include "hypercall.h"
@@ -12,7 +12,7 @@
 
 static void skip(struct mk_state *st)
 {
-	st->rip += st->exit.len ? st->exit.len : 2; /* RDMSR and WRMSR are two bytes */
+	st->rip += st->exit.len ? st->exit.len : 2; /* RDMSR, WRMSR, INVD: two bytes */
 }
 
 /* Root's VM_CR says: SVM is disabled, and locked so. */
@@ -35,7 +35,10 @@ static int root_rdmsr(unsigned int vsid, struct mk_state *st, uint32_t index, ui
 	return -1;
 }
 
-/* Root may switch what the CPU has, but neither SVME nor, here, what long mode hangs on. */
+/*
+ * Root may switch what the CPU has, but neither SVME nor, here, what long mode hangs on. All others
+ * that come here are SVM's, or are for reading only (root_fixed of the microkernel's).
+ */
 static int root_wrmsr(unsigned int vsid, struct mk_state *st, uint32_t index, uint64_t value)
 {
 	/* Linux clears it on each CPU before it reboots, whether SVM was on or not. */
@@ -78,6 +81,13 @@ static void root_virt(unsigned int cpu, struct mk_state *st)
 	exit_inject_ud(st);
 }
 
+/* All that isn't in memory yet may have got there already: nothing is left to drop. */
+static void root_invd(unsigned int cpu, struct mk_state *st)
+{
+	(void)cpu;
+	skip(st);
+}
+
 static void root_mem(unsigned int cpu, struct mk_state *st)
 {
 	LOG_ONCE("root touched memory that isn't its own:", cpu, st->exit.addr, st->exit.mem_flags);
@@ -103,6 +113,7 @@ static void (*const handlers[])(unsigned int cpu, struct mk_state *st) = {
 	[MK_EXIT_HYPERCALL] = hypercall,
 	[MK_EXIT_MSR] = root_msr,
 	[MK_EXIT_VIRT] = root_virt,
+	[MK_EXIT_INVD] = root_invd,
 	[MK_EXIT_MEM] = root_mem,
 	[MK_EXIT_EXCEPTION] = root_exception,
 };

@@ -218,7 +218,7 @@ static void svm_instructions(void)
 	const uint64_t args[] = { 0, vmcb.spa, hidden_spa };
 
 	for (unsigned int cpu = 0; cpu < cpu_count; cpu++)
-		for (unsigned int nr = 0; nr < COUNT(names); nr++)
+		for (unsigned int nr = 0; nr < HCT_INVD; nr++)
 			for (size_t i = 0; i < COUNT(args); i++) {
 				uint32_t trap = svm_insn(cpu, nr, args[i]);
 
@@ -226,6 +226,65 @@ static void svm_instructions(void)
 					test_note(__FILE__, __LINE__, "%s: trap %d", names[nr],
 						  (int)trap);
 			}
+	works();
+}
+
+/* ---- what is the same for root and for the hypervisor ---- */
+
+/* Reading is free; writing is refused, even what it is already, and changes nothing. */
+static void fixed_msr(unsigned int cpu, uint32_t msr, uint64_t turn)
+{
+	uint64_t was = ~0ULL, now = 0;
+
+	if (msr_read(cpu, msr, &was) || !msr_write(cpu, msr, was ^ turn) || !msr_write(cpu, msr, was) ||
+	    msr_read(cpu, msr, &now) || now != was)
+		test_note(__FILE__, __LINE__, "CPU %u, MSR 0x%x: 0x%llx, then 0x%llx", cpu, msr,
+			  (unsigned long long)was, (unsigned long long)now);
+}
+
+static void fixed_msrs(void)
+{
+	static const struct {
+		uint32_t msr, count;
+		uint64_t turn;
+	} fixed[] = {
+		{ 0x1B, 1, 1ULL << 12 }, /* APIC_BASE: the address */
+		{ 0x200, 16, 1 }, /* MTRRs */
+		{ 0x250, 1, 1 },
+		{ 0x258, 2, 1 },
+		{ 0x268, 8, 1 },
+		{ 0x2FF, 1, 1ULL << 11 },
+		{ 0xC0010010, 1, 1ULL << 20 }, /* SYSCFG: MtrrVarDramEn */
+		{ 0xC0010016, 4, 1ULL << 11 }, /* IORRs */
+		{ 0xC001001A, 1, 1ULL << 23 }, /* TOP_MEM */
+		{ 0xC001001D, 1, 1ULL << 23 }, /* TOP_MEM2 */
+		{ 0xC0010058, 1, 1 }, /* where PCI's registers are */
+		{ 0xC0010111, 3, 1ULL << 17 }, /* SMM_BASE, SMM_ADDR, SMM_MASK */
+	};
+
+	for (unsigned int cpu = 0; cpu < cpu_count; cpu++)
+		for (size_t i = 0; i < COUNT(fixed); i++)
+			for (uint32_t n = 0; n < fixed[i].count; n++)
+				fixed_msr(cpu, fixed[i].msr + n, fixed[i].turn);
+	works();
+}
+
+/* The microcode's loader can only be written to; PAT, among the MTRRs, is root's own. */
+static void patch_loader_and_pat(void)
+{
+	uint64_t pat;
+
+	for (unsigned int cpu = 0; cpu < cpu_count; cpu++) {
+		check(msr_write(cpu, 0xC0010020, hidden_spa));
+		check(!msr_read(cpu, 0x277, &pat));
+		check(!msr_write(cpu, 0x277, pat));
+	}
+}
+
+static void invd(void)
+{
+	for (unsigned int cpu = 0; cpu < cpu_count; cpu++)
+		check_eq(svm_insn(cpu, HCT_INVD, 0), ~0U);
 	works();
 }
 
@@ -238,5 +297,8 @@ const struct test isolation_tests[] = {
 	{ "MSRs of SVM aren't root's", svm_msrs },
 	{ "root's system-call MSRs aren't the hypervisor's", system_call_msrs },
 	{ "instructions of SVM are undefined", svm_instructions },
+	{ "root can't move what addresses mean", fixed_msrs },
+	{ "nor load microcode; PAT is its own", patch_loader_and_pat },
+	{ "INVD does nothing", invd },
 	{ NULL, NULL },
 };

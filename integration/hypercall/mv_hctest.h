@@ -59,7 +59,7 @@ struct hct_msr {
  */
 #define HCT_MSR_SWAP 2 /* as `write` of struct hct_msr */
 
-/* Instructions of SVM in ring 0 of the root VM. X(number, name, text) with RAX and RCX = arg. */
+/* In ring 0 of the root VM: those of SVM, INVD. X(number, name, text) with RAX and RCX = arg. */
 #define HCT_INSNS(X)                                                                               \
 	X(0, VMRUN, "vmrun %%rax")                                                                 \
 	X(1, VMLOAD, "vmload %%rax")                                                               \
@@ -67,7 +67,10 @@ struct hct_msr {
 	X(3, STGI, "stgi")                                                                         \
 	X(4, CLGI, "clgi")                                                                         \
 	X(5, SKINIT, "skinit %%eax")                                                               \
-	X(6, INVLPGA, "invlpga %%rax, %%ecx")
+	X(6, INVLPGA, "invlpga %%rax, %%ecx")                                                      \
+	X(7, INVD, "invd")
+
+#define HCT_INVD 7
 
 /* trap: its vector, or ~0: it was executed. */
 struct hct_insn {

@@ -21,40 +21,46 @@ static u8 guest_iopm[0x3000] __attribute__((aligned(4096)));
 static u8 guest_msrpm[0x2000] __attribute__((aligned(4096)));
 static u8 root_msrpm[0x2000] __attribute__((aligned(4096)));
 
-/* What a guest may touch directly: the VMCB keeps them apart from the host's. */
-static const u32 guest_msrs[] = {
-	0xC0000081, 0xC0000082, 0xC0000083, 0xC0000084, /* STAR LSTAR CSTAR SFMASK */
-	0xC0000100, 0xC0000101, 0xC0000102,		/* FS_BASE GS_BASE KERNEL_GS_BASE */
-	0x174, 0x175, 0x176,				/* SYSENTER_CS ESP EIP */
-};
+/*
+ * What a guest may touch directly, from and to: the VMCB keeps them apart from the host's. STAR
+ * LSTAR CSTAR SFMASK, FS_BASE GS_BASE KERNEL_GS_BASE, SYSENTER_CS ESP EIP.
+ */
+static const u32 guest_msrs[][2] = { { 0xC0000081, 0xC0000084 },
+				     { 0xC0000100, 0xC0000102 }, { 0x174, 0x176 } };
 
-/* What root may not: EFER (SVME), VM_CR, VM_HSAVE_PA and what else is SVM's. */
-static const u32 root_denied[] = { 0xC0000080, 0xC0010114, 0xC0010115, 0xC0010116, 0xC0010117,
-				   0xC0010118, 0xC0010119 };
+/* What root may not: EFER (SVME), VM_CR to VM_HSAVE_PA and what else is SVM's. */
+static const u32 root_denied[][2] = { { 0xC0000080, 0xC0000080 }, { 0xC0010114, 0xC0010119 } };
+
+/*
+ * What root may read only, since it is the hypervisor's as well: what an address leads to, and how
+ * it is cached. APIC_BASE; MTRRs, but not PAT among them; SYSCFG; IORRs, TOP_MEM, TOM2; the loader
+ * of microcode; the base of PCI's registers; SMM's memory. APM vol. 2, 16.3.1, 7.7, 7.9, 10.2.
+ */
+static const u32 root_fixed[][2] = { { 0x1B, 0x1B }, { 0x200, 0x276 }, { 0x278, 0x2FF },
+				     { 0xC0010010, 0xC0010010 }, { 0xC0010016, 0xC001001D },
+				     { 0xC0010020, 0xC0010020 }, { 0xC0010058, 0xC0010058 },
+				     { 0xC0010111, 0xC0010113 } };
 
 #define VIRT_INSTRUCTIONS                                                                          \
 	(I2_VMRUN | I2_VMMCALL | I2_VMLOAD | I2_VMSAVE | I2_STGI | I2_CLGI | I2_SKINIT)
 
-/* Two bits each, read and write, in three ranges of 8,192 MSRs. */
-static void msrpm_set(u8 *map, u32 msr, bool intercept)
+/* Turns bits of n ranges: two for each MSR, 1 for reads and 2 for writes, of three times 8,192. */
+static void msrpm_turn(u8 *map, const u32 (*range)[2], unsigned int n, u8 bits)
 {
-	u32 n = msr & 0x1FFF;
-	u8 *byte = map + (msr < 0x2000 ? 0 : msr < 0xC0010000 ? 0x800 : 0x1000) + n / 4;
-	u8 bits = 3 << (n % 4 * 2);
-
-	*byte = intercept ? *byte | bits : *byte & ~bits;
+	for (; n; n--, range++)
+		for (u32 msr = (*range)[0]; msr <= (*range)[1]; msr++)
+			map[(msr < 0x2000 ? 0 : msr < 0xC0010000 ? 0x800 : 0x1000) +
+			    (msr & 0x1FFF) / 4] ^= bits << (msr % 4 * 2);
 }
 
 void backend_init(void)
 {
-	unsigned int i;
-
 	memset(guest_iopm, 0xFF, sizeof(guest_iopm));
 	memset(guest_msrpm, 0xFF, sizeof(guest_msrpm));
-	for (i = 0; i < ARRAY_SIZE(guest_msrs); i++)
-		msrpm_set(guest_msrpm, guest_msrs[i], false);
-	for (i = 0; i < ARRAY_SIZE(root_denied); i++)
-		msrpm_set(root_msrpm, root_denied[i], true);
+	memset(root_msrpm, 0, sizeof(root_msrpm));
+	msrpm_turn(guest_msrpm, guest_msrs, ARRAY_SIZE(guest_msrs), 3);
+	msrpm_turn(root_msrpm, root_denied, ARRAY_SIZE(root_denied), 3);
+	msrpm_turn(root_msrpm, root_fixed, ARRAY_SIZE(root_fixed), 2);
 }
 
 static void intercept_guest(struct vmcb *v)
@@ -70,9 +76,10 @@ static void intercept_guest(struct vmcb *v)
 	v->msrpm_spa = hw_image_spa(guest_msrpm);
 }
 
+/* INVD would take back what the hypervisor has written to its memory. */
 static void intercept_root(struct vmcb *v)
 {
-	v->intercept1 = I1_INVLPGA | I1_MSR;
+	v->intercept1 = I1_INVD | I1_INVLPGA | I1_MSR;
 	v->intercept2 = VIRT_INSTRUCTIONS;
 	v->msrpm_spa = hw_image_spa(root_msrpm);
 	v->asid = ROOT_ASID;

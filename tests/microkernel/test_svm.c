@@ -578,14 +578,16 @@ static void every_intercept_is_known(void **state)
 /* Few, but what would let root out of its VM, or see that it is in one by accident. */
 static void root_intercepts(void **state)
 {
-	static const u32 denied[] = { 0xC0000080, 0xC0010114, 0xC0010115, 0xC0010116, 0xC0010117 };
+	static const u32 denied[] = { 0xC0000080, 0xC0010114, 0xC0010115, 0xC0010116, 0xC0010117,
+				      0xC0010118, 0xC0010119 };
 	unsigned int i;
 
 	(void)state;
 	run(0, 0);
 	assert_int_equal(~seen.intercept2 & (I2_VMRUN | I2_VMMCALL | I2_VMLOAD | I2_VMSAVE |
 			 I2_STGI | I2_CLGI | I2_SKINIT), 0);
-	assert_true(seen.intercept1 & I1_INVLPGA && seen.intercept1 & I1_MSR);
+	assert_true(seen.intercept1 & I1_INVLPGA && seen.intercept1 & I1_MSR &&
+		    seen.intercept1 & I1_INVD);
 	assert_false(seen.intercept1 & (I1_INTR | I1_NMI | I1_CPUID | I1_HLT | I1_IOIO | I1_CR0_SEL));
 	assert_int_equal(seen.cr_read | seen.cr_write, 0);
 	assert_int_equal(seen.np_enable, NP_ENABLE);
@@ -595,6 +597,42 @@ static void root_intercepts(void **state)
 			    msr_intercepted(&seen, denied[i], true));
 	assert_false(msr_intercepted(&seen, 0xC0000082, true) ||
 		     msr_intercepted(&seen, 0x10, false));
+}
+
+/* Of all others root writes none that changes what the hypervisor's addresses mean. */
+static void root_fixed_msrs(void **state)
+{
+	static const struct {
+		u32 from, to;
+	} fixed[] = {
+		{ 0x1B, 0x1B },			/* APIC_BASE */
+		{ 0x200, 0x20F },		/* MTRRs: variable, */
+		{ 0x250, 0x250 },		/* fixed */
+		{ 0x258, 0x259 },
+		{ 0x268, 0x26F },
+		{ 0x2FF, 0x2FF },		/* and the default type */
+		{ 0xC0010010, 0xC0010010 },	/* SYSCFG */
+		{ 0xC0010016, 0xC0010019 },	/* IORR base and mask */
+		{ 0xC001001A, 0xC001001A },	/* TOP_MEM */
+		{ 0xC001001D, 0xC001001D },	/* TOP_MEM2 */
+		{ 0xC0010020, 0xC0010020 },	/* PATCH_LOADER */
+		{ 0xC0010058, 0xC0010058 },	/* MMIO configuration base */
+		{ 0xC0010111, 0xC0010113 },	/* SMM_BASE, SMM_ADDR, SMM_MASK */
+	};
+	/* MISC_ENABLE, PAT, MC0_CTL, HWCR, P-state control: Linux writes them now and then. */
+	static const u32 open[] = { 0x1A0, 0x277, 0x400, 0xC0010015, 0xC0010062, 0xC0011020 };
+	unsigned int i;
+	u32 msr;
+
+	(void)state;
+	run(0, 0);
+	for (i = 0; i < ARRAY_SIZE(fixed); i++)
+		for (msr = fixed[i].from; msr <= fixed[i].to; msr++)
+			assert_true(msr_intercepted(&seen, msr, true) &&
+				    !msr_intercepted(&seen, msr, false));
+	for (i = 0; i < ARRAY_SIZE(open); i++)
+		assert_false(msr_intercepted(&seen, open[i], true) ||
+			     msr_intercepted(&seen, open[i], false));
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -619,6 +657,7 @@ int main(void)
 		T(guest_intercepts),
 		T(every_intercept_is_known),
 		T(root_intercepts),
+		T(root_fixed_msrs),
 	};
 
 	return cmocka_run_group_tests(tests, group_setup, NULL);

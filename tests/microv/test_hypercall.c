@@ -308,6 +308,24 @@ static void root_svm_msrs(void **state)
 	assert_injected(root_msr(0, 0xC0010118, 0), VEC_GP);
 }
 
+/* What is the machine's isn't written by root; INVD drops nothing. */
+static void root_keeps_the_machine(void **state)
+{
+	static const uint32_t fixed[] = { MSR_APIC_BASE, MSR_SYSCFG, 0xC0010016, 0xC001001A };
+	struct mk_state *st;
+
+	(void)state;
+	for (unsigned int i = 0; i < ARRAY_SIZE(fixed); i++) {
+		assert_injected(root_msr(1, fixed[i], 0), VEC_GP);
+		assert_int_equal(mk_state(0)->rip, 0x1000);
+	}
+	st = root_exits(0, MK_EXIT_INVD);
+	st->rip = 0x1000;
+	root_exit(0);
+	assert_int_equal(st->rip, 0x1002);
+	assert_int_equal(st->inject.type, MK_EVENT_NONE);
+}
+
 static void root_exception_goes_back(void **state)
 {
 	struct mk_state *st = root_exits(0, MK_EXIT_EXCEPTION);
@@ -447,6 +465,7 @@ int main(void)
 		cmocka_unit_test_setup(root_virtualization_is_ud, fake_reset),
 		cmocka_unit_test_setup(root_efer_hides_svme, fake_reset),
 		cmocka_unit_test_setup(root_svm_msrs, fake_reset),
+		cmocka_unit_test_setup(root_keeps_the_machine, fake_reset),
 		cmocka_unit_test_setup(root_exception_goes_back, fake_reset),
 		cmocka_unit_test_setup(interrupted_event_is_delivered, fake_reset),
 		cmocka_unit_test_setup(fault_outside_of_a_call, fake_reset),
