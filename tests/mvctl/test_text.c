@@ -164,6 +164,28 @@ static void statistics(void **state)
 	free(text);
 }
 
+/* A CPU and a VM that there were, a vCPU of another VM with the same number, a new one. */
+static void statistics_by_the_second(void **state)
+{
+	static const char later[] = "cpu cpu=0 world_switches=1012 exits=8\n"
+				    "vm vm=3 pid=99 pinned_pages=500 donated_pages=70\n"
+				    "vcpu vm=3 vcpu=0 io_exits=3 exits=45 guest_ns=3500000000\n"
+				    "vcpu vm=3 vcpu=7 exits=10\n";
+	char *text = NULL;
+	size_t bytes = 0;
+	FILE *out = open_memstream(&text, &bytes);
+
+	(void)state;
+	assert_non_null(out);
+	stat_rates(stat_lines, later, 2.0, out);
+	fclose(out);
+	assert_string_equal(text, "cpu cpu=0 world_switches=500 exits=1\n"
+				  "vm vm=3 pid=99 pinned_pages=500 donated_pages=70\n"
+				  "vcpu vm=3 vcpu=0 io_exits=2 exits=3 guest_ns=1000000000\n"
+				  "vcpu vm=3 vcpu=7 exits=5\n");
+	free(text);
+}
+
 static void statistics_for_machines(void **state)
 {
 	char *text = printed(stat_json, stat_lines);
@@ -275,6 +297,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(vermagic),  cmocka_unit_test(modules), cmocka_unit_test(cpus),
 		cmocka_unit_test(statistics), cmocka_unit_test(statistics_for_machines),
+		cmocka_unit_test(statistics_by_the_second),
 		cmocka_unit_test(names_in_the_log), cmocka_unit_test(names_of_damaged_images),
 		cmocka_unit_test(durations), cmocka_unit_test(reasons), cmocka_unit_test(loading),
 	};

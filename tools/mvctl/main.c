@@ -5,6 +5,7 @@
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
@@ -21,10 +22,13 @@ static const char help[] =
 	"              --no-shim   hypervisor only, without /dev/kvm\n"
 	"  stop      takes all of it out again; refused while guests are open\n"
 	"  status    what runs, on which CPUs, since when, how many VMs\n"
-	"  stat [--json]\n"
+	"  stat [--watch [SECONDS]] [--json]\n"
 	"            counts since the start: world switches and exits of each CPU; of each\n"
 	"            VM memory, and of its vCPUs exits by reason, what was injected and\n"
 	"            emulated, time in the guest, in MicroV and in the root VM\n"
+	"              --watch     how much they grow in a second, every SECONDS (1), until\n"
+	"                          it is interrupted\n"
+	"              --json      for machines\n"
 	"  log       prints the hypervisor's log, with names for the addresses of a fault\n"
 	"  help      prints this\n"
 	"\n"
@@ -88,11 +92,33 @@ static enum exit_status start(int argc, char **argv)
 	return do_start(shim, debugcon);
 }
 
+/* A number of seconds: an hour at the most. */
+static bool is_interval(const char *word, unsigned int *seconds)
+{
+	char *end;
+	unsigned long n = strtoul(word, &end, 10);
+
+	if (*word < '0' || *word > '9' || *end != '\0' || n == 0 || n > 3600)
+		return false;
+	*seconds = (unsigned int)n;
+	return true;
+}
+
 static enum exit_status stat(int argc, char **argv)
 {
-	if (argc == 0 || (argc == 1 && strcmp(argv[0], "--json") == 0))
-		return do_stat(argc == 1);
-	return usage("stat: unknown option ", argv[0]);
+	unsigned int every = 0;
+	bool json = false;
+
+	for (int i = 0; i < argc; i++) {
+		if (strcmp(argv[i], "--json") == 0)
+			json = true;
+		else if (strcmp(argv[i], "--watch") == 0)
+			every = 1;
+		else if (i == 0 || strcmp(argv[i - 1], "--watch") != 0 ||
+			 !is_interval(argv[i], &every))
+			return usage("stat: unknown option ", argv[i]);
+	}
+	return do_stat(json, every);
 }
 
 static enum exit_status do_help(void)

@@ -52,6 +52,8 @@ struct message load_message(int err, bool same_kernel, bool lockdown);
 /* stat_text.c: no system calls; what the shim tells, as text and as one JSON object. */
 void stat_text(const char *lines, FILE *out);
 void stat_json(const char *lines, FILE *out);
+/* Such lines, made of two: how much each count grew in a second. */
+void stat_rates(const char *before, const char *now, double seconds, FILE *out);
 
 /* symbols.c: no system calls; an image is an ELF file in memory. */
 struct image {
@@ -105,6 +107,7 @@ enum exit_status do_start(bool shim, bool debugcon);
 enum exit_status do_stop(void);
 enum exit_status do_status(void);
 enum exit_status do_log(void);
-enum exit_status do_stat(bool json);
+/* Once; or every so many seconds, if not 0, what they brought, until a signal. */
+enum exit_status do_stat(bool json, unsigned int every);
 
 #endif /* MVCTL_H */

@@ -12,16 +12,47 @@
 #define PAGES_PER_MIB 256.0
 #define REASON "exit_"
 
+struct word {
+	const char *name; /* not ended by NUL */
+	size_t length; /* of it */
+	unsigned long long value;
+};
+
+/* The NAME=VALUE behind `at` in its line, and where it begins; NULL: there is none. */
+static const char *next_word(const char *at, struct word *word)
+{
+	if (*at == ' ')
+		at++;
+	at += strcspn(at, " \n");
+	if (*at != ' ')
+		return NULL;
+	word->name = at + 1;
+	word->length = strcspn(word->name, "= \n");
+	if (word->name[word->length] != '=')
+		return NULL;
+	word->value = strtoull(word->name + word->length + 1, NULL, 10);
+	return at;
+}
+
+static bool is_named(const struct word *word, const char *name, size_t length)
+{
+	return word->length == length && strncmp(word->name, name, length) == 0;
+}
+
+static unsigned long long find(const char *line, const char *name, size_t length)
+{
+	struct word word;
+
+	while ((line = next_word(line, &word)) != NULL)
+		if (is_named(&word, name, length))
+			return word.value;
+	return 0;
+}
+
 /* The value of a name in the line, or 0. */
 static unsigned long long value(const char *line, const char *name)
 {
-	size_t length = strlen(name);
-	const char *end = strchrnul(line, '\n');
-
-	for (line = strchr(line, ' '); line != NULL && line < end; line = strchr(line + 1, ' '))
-		if (strncmp(line + 1, name, length) == 0 && line[1 + length] == '=')
-			return strtoull(line + 2 + length, NULL, 10);
-	return 0;
+	return find(line, name, strlen(name));
 }
 
 static bool is_kind(const char *line, const char *kind)
@@ -40,17 +71,16 @@ static const char *next_line(const char *line)
 /* The exits by reason that there were. */
 static void print_reasons(const char *line, const char *indent, FILE *out)
 {
-	const char *end = strchrnul(line, '\n'), *word, *equals;
+	const size_t skip = strlen(REASON);
 	const char *before = "";
+	struct word word;
 
 	fprintf(out, "%sexits      ", indent);
-	for (word = strchr(line, ' '); word != NULL && word < end; word = strchr(word + 1, ' ')) {
-		equals = strchrnul(word, '=');
-		if (strncmp(word + 1, REASON, strlen(REASON)) != 0 || equals >= end ||
-		    strtoull(equals + 1, NULL, 10) == 0)
+	while ((line = next_word(line, &word)) != NULL) {
+		if (strncmp(word.name, REASON, skip) != 0 || word.value == 0)
 			continue;
-		fprintf(out, "%s%.*s %llu", before, (int)(equals - word - 1 - strlen(REASON)),
-			word + 1 + strlen(REASON), strtoull(equals + 1, NULL, 10));
+		fprintf(out, "%s%.*s %llu", before, (int)(word.length - skip), word.name + skip,
+			word.value);
 		before = ", ";
 	}
 	fprintf(out, "%s\n", *before != '\0' ? "" : "none");
@@ -110,18 +140,14 @@ void stat_text(const char *lines, FILE *out)
 /* The names and values of a line, all numbers, without closing the object. */
 static void json_object(const char *line, FILE *out)
 {
-	const char *end = strchrnul(line, '\n'), *word, *equals, *before = "{";
+	const char *before = "";
+	struct word word;
 
-	for (word = strchr(line, ' '); word != NULL && word < end; word = strchr(word + 1, ' ')) {
-		equals = strchrnul(word, '=');
-		if (equals >= end)
-			break;
-		fprintf(out, "%s\"%.*s\": %llu", before, (int)(equals - word - 1), word + 1,
-			strtoull(equals + 1, NULL, 10));
+	fputc('{', out);
+	while ((line = next_word(line, &word)) != NULL) {
+		fprintf(out, "%s\"%.*s\": %llu", before, (int)word.length, word.name, word.value);
 		before = ", ";
 	}
-	if (*before == '{')
-		fputc('{', out);
 }
 
 /* The lines of a kind as a list. Returns what is behind them. */
@@ -155,4 +181,49 @@ void stat_json(const char *lines, FILE *out)
 		fputc('}', out);
 	}
 	fprintf(out, "]}\n");
+}
+
+/* Names, and figures that don't only grow. */
+static bool is_level(const struct word *word)
+{
+	static const char *const levels[] = { "cpu",  "vm",	      "pid",
+					      "vcpu", "pinned_pages", "donated_pages" };
+
+	for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++)
+		if (is_named(word, levels[i], strlen(levels[i])))
+			return true;
+	return false;
+}
+
+/* The line of the same CPU, VM or vCPU; "" if it wasn't there. */
+static const char *same(const char *lines, const char *line)
+{
+	while (*lines != '\0' && !(strncmp(lines, line, strcspn(line, " ") + 1) == 0 &&
+				   value(lines, "cpu") == value(line, "cpu") &&
+				   value(lines, "vm") == value(line, "vm") &&
+				   value(lines, "vcpu") == value(line, "vcpu")))
+		lines = next_line(lines);
+	return lines;
+}
+
+/* What counts less than before is another one that has its number. */
+static unsigned long long rate(unsigned long long before, unsigned long long now, double seconds)
+{
+	return (unsigned long long)((double)(now < before ? now : now - before) / seconds + 0.5);
+}
+
+void stat_rates(const char *before, const char *now, double seconds, FILE *out)
+{
+	for (; *now != '\0'; now = next_line(now)) {
+		const char *old = same(before, now), *at = now;
+		struct word w;
+
+		fprintf(out, "%.*s", (int)strcspn(now, " \n"), now);
+		while ((at = next_word(at, &w)) != NULL) {
+			if (!is_level(&w))
+				w.value = rate(find(old, w.name, w.length), w.value, seconds);
+			fprintf(out, " %.*s=%llu", (int)w.length, w.name, w.value);
+		}
+		fputc('\n', out);
+	}
 }
