@@ -120,15 +120,17 @@ static void on_kick(int sig)
 /* A timer of the thread's own: that of alarm() limits the test case. */
 void chance_kick_every(long ns)
 {
-	static __thread timer_t timer;
+	static __thread timer_t timer; /* the first of a process is 0 */
+	static __thread bool made;
 	struct itimerspec when = { .it_value.tv_nsec = ns, .it_interval.tv_nsec = ns };
 	struct sigaction action = { .sa_handler = on_kick };
 	struct sigevent event = { .sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGUSR1 };
 
 	event._sigev_un._tid = gettid();
-	if (!timer && (sigaction(SIGUSR1, &action, NULL) ||
-		       timer_create(CLOCK_MONOTONIC, &event, &timer)))
+	if (!made && (sigaction(SIGUSR1, &action, NULL) ||
+		      timer_create(CLOCK_MONOTONIC, &event, &timer)))
 		abort();
+	made = true;
 	if (timer_settime(timer, 0, &when, NULL))
 		abort();
 }
