@@ -54,7 +54,7 @@
 
 /*
  * System calls: SYSCALL with RAX = number, RDI, RSI, RDX, R10, R8 = arguments; RAX = result;
- * RDX, RCX, RSI, RDI and R8 to R11 are lost.  X(number, NAME, name, arguments, doc)
+ * RDX, RCX, RSI, RDI and R8 to R11 are lost, with VS_RUN all but RSP.  X(number, NAME, name, arguments, doc)
  */
 #define MK_SYSCALLS(X)                                                                             \
 	X(0, VS_RUN, vs_run, "vsid",                                                               \
@@ -126,6 +126,7 @@ enum mk_start {
 #define MK_G_XCR (1U << 6)  /* xcr0 */
 #define MK_G_TSC (1U << 7)  /* tsc_offset */
 #define MK_G_ALL 0xFFU
+#define MK_G_RAW (1U << 8)  /* exit.raw: of no use but to be fetched, so not one of all */
 
 /* Index of a register in gpr[]: the CPU's own encoding. */
 enum mk_gpr {
@@ -217,13 +218,13 @@ struct mk_exit {
 		mv_u8 seg;	 /* enum mk_seg_idx of OUTS; 0xFF: the CPU doesn't say */
 		mv_u8 reserved[2];
 	} io;
-	mv_u64 next_rip; /* 0: not known */
+	mv_u64 next_rip; /* IO; 0: not known */
 	mv_u64 addr;	 /* MEM: gpa; EXCEPTION #PF: linear address */
 	mv_u32 mem_flags;
 	mv_u32 reserved2;
 	struct mk_event event; /* see EXCEPTION */
 	struct mk_event interrupted; /* event whose delivery this exit interrupted, else NONE */
-	mv_u64 raw[3]; /* the vendor's exit code and its two qualifications, for reports only */
+	mv_u64 raw[3]; /* MK_G_RAW: the vendor's exit code and its two qualifications, for reports only */
 	mv_u64 cs_base;
 };
 MV_ABI_SIZE(struct mk_exit, 88);

@@ -170,6 +170,7 @@ static void guest_invalid(struct run *r)
 {
 	struct mv_exit_failure_t *page = mk_shared();
 
+	state_fetch(r->vs.id, r->vs.st, MK_G_RAW);
 	page->hardware_reason = r->vs.st->exit.raw[0];
 	run_leave(r, mv_exit_reason_t_failure);
 	r->status = MV_STATUS_EXIT_FAILURE;

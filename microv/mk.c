@@ -11,6 +11,20 @@ int window_or(void *byte, unsigned int bits);
 int window_cmpxchg(void *p, const uint64_t old[2], const uint64_t value[2], size_t len);
 extern const char window_start[], window_end[], window_fault[];
 
+/* The one system call that changes all registers. */
+int64_t mk_vs_run(unsigned int vsid)
+{
+	uint64_t id = vsid;
+	int64_t rc;
+
+	asm volatile("syscall"
+		     : "=a"(rc), "+D"(id)
+		     : "0"(MK_SYS_VS_RUN)
+		     : "rbx", "rcx", "rdx", "rbp", "rsi", "r8", "r9", "r10", "r11", "r12", "r13",
+		       "r14", "r15", "memory", "cc");
+	return rc;
+}
+
 struct mk_state *mk_state(unsigned int vsid)
 {
 	return (struct mk_state *)(MK_U_STATE + vsid * MV_PAGE_SIZE);

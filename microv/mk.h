@@ -52,7 +52,6 @@ void mk_window_init(void);
 
 /* The one that is called all the time. */
 int64_t mk_vs_run(unsigned int vsid);
-MV_ABI_ASSERT(MK_SYS_VS_RUN == 0);
 
 static inline int64_t mk_vs_create(unsigned int vsid, unsigned int space)
 {

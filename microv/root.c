@@ -105,6 +105,7 @@ static void root_exception(unsigned int cpu, struct mk_state *st)
 
 static void root_unknown(unsigned int cpu, struct mk_state *st)
 {
+	state_fetch(MK_ROOT_VS(cpu), st, MK_G_RAW);
 	LOG_ONCE("root's exit is unknown:", cpu, st->exit.reason, st->exit.raw[0], st->exit.raw[1],
 		 st->exit.raw[2], st->rip);
 }

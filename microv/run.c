@@ -37,6 +37,7 @@ void run_leave_unknown(struct run *r)
 	struct mv_exit_unknown_t *page = mk_shared();
 	const struct mk_exit *exit = &r->vs.st->exit;
 
+	state_fetch(r->vs.id, r->vs.st, MK_G_RAW);
 	page->info0 = exit->raw[0];
 	page->info1 = exit->raw[1];
 	page->info2 = exit->raw[2];

@@ -35,13 +35,6 @@ mk_syscall:
 	movq	%rdx, (%r9)
 1:	ret
 
-/* int64_t mk_vs_run(unsigned int vsid): MK_SYS_VS_RUN is 0. */
-	.globl mk_vs_run
-mk_vs_run:
-	xorl	%eax, %eax
-	syscall
-	ret
-
 /* int window_copy(void *dst, const void *src, size_t len): 0 or -MK_EFAULT. */
 	.globl window_copy
 window_copy:

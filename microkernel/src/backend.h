@@ -23,14 +23,16 @@ void backend_vs_init(struct vs *vs);
 /* Puts the launched CPU's state into the root VS's block. */
 void backend_set_root(struct vs *vs, const struct mk_launch *launch);
 
+/* The FPU and debug registers become this VS's; those of the one that had them (cpu->fpu) are in
+ * its pages. */
+void backend_switch(struct cpu *cpu, struct vs *vs);
+
 /*
- * Runs a VS until an exit that ring 3 must see: commits the dirty groups, fills gpr, rip,
- * rflags and the exit record. 0, or -EINVAL if the state asks for what can't be.
+ * Runs a VS (claimed, and switched to) until an exit that ring 3 must see: commits the dirty
+ * groups, fills gpr, rip, rflags and the exit record, lets go of it. 0. Keeps no register for its
+ * caller, against the rules of C: nothing but a tail call of entry.S's calls.
  */
 s64 backend_run(struct cpu *cpu, struct vs *vs);
-
-/* The FPU and debug registers become root's; those of the VS that had them are in its pages. */
-void backend_evict(struct cpu *cpu);
 
 /* Copies groups from the block to the state page. */
 void backend_fetch(struct vs *vs, u32 groups);

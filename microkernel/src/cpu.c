@@ -88,6 +88,7 @@ static int allocate(u64 n, struct cpu **out)
 		return -ENOMEM;
 	cpu->self = cpu;
 	cpu->id = n;
+	cpu->asid_generation = n << 48;
 	cpu->kstack_top = (u64)stack + KSTACK_BYTES;
 	cpu->shared = SPA_NONE;
 	cpu->host_save = pool_alloc(&space_root()->pool);
@@ -130,14 +131,8 @@ static void set_cr4(struct cpu *cpu)
 
 	hw_cpuid(1, 0, one);
 	hw_cpuid(7, 0, seven);
-	if (seven[1] & BIT(7))
-		cr4 |= X86_CR4_SMEP;
-	if (seven[1] & BIT(20))
-		cr4 |= X86_CR4_SMAP;
-	if (seven[2] & BIT(2))
-		cr4 |= X86_CR4_UMIP;
-	if (one[2] & BIT(26))
-		cr4 |= X86_CR4_OSXSAVE;
+	cr4 |= (seven[1] & BIT(7) ? X86_CR4_SMEP : 0) | (seven[1] & BIT(20) ? X86_CR4_SMAP : 0) |
+	       (seven[2] & BIT(2) ? X86_CR4_UMIP : 0) | (one[2] & BIT(26) ? X86_CR4_OSXSAVE : 0);
 	hw_write_cr4(cr4);
 	cpu->xcr0_all = 0;
 	if (cr4 & X86_CR4_OSXSAVE) {

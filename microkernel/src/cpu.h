@@ -49,14 +49,13 @@ struct cpu {
 	spa_t shared;
 
 	struct vs *root_vs;
-	struct vs *fpu;	   /* whose FPU state is in the registers */
-	u32 serving;	   /* the VS that exited last, for reports */
+	struct vs *fpu;	   /* whose FPU state is in the registers: the one that ran last */
 	u64 features;	   /* CPU_* */
 	u64 xcr0_all;	   /* every bit that XCR0 may have here; 0: no XSAVE */
 	u32 mxcsr_mask;	   /* every bit that MXCSR may have here */
 	u64 nmi_tsc, nmi_switches; /* the first NMI since the last world switch, see exception.c */
 
-	u64 asid_generation;
+	u64 asid_generation; /* no other CPU's */
 	u32 next_asid, asids;
 	bool flush;	   /* the next VM entry must flush all ASIDs: see cpu_flush_vms */
 

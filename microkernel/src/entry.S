@@ -12,7 +12,7 @@
 /*
  * SYSCALL: RCX = return address, R11 = RFLAGS, interrupts off (SFMASK). A system call with
  * up to five arguments: RAX number, RDI RSI RDX R10 R8. C gets (number, a0..a4); RDX gives
- * back a second result.
+ * back a second result. MK_SYS_VS_RUN goes straight to vs_run(), and loses all other registers.
  */
 	.globl entry_syscall
 entry_syscall:
@@ -22,20 +22,20 @@ entry_syscall:
 	mov	%gs:CPU_KSTACK_TOP, %rsp
 	push	%rcx
 	push	%r11
-	test	%rax, %rax	/* MK_SYS_VS_RUN: vs_run(cpu, vsid) */
-	jnz	1f
-	mov	%rdi, %rsi
-	mov	%gs:0, %rdi
-	call	vs_run
-	xor	%edx, %edx
-	jmp	2f
-1:	mov	%r8, %r9
+	test	%rax, %rax
+	jz	1f
+	mov	%r8, %r9
 	mov	%r10, %r8
 	mov	%rdx, %rcx
 	mov	%rsi, %rdx
 	mov	%rdi, %rsi
 	mov	%rax, %rdi
 	call	syscall_dispatch
+	jmp	2f
+1:	mov	%rdi, %rsi
+	mov	%gs:0, %rdi
+	call	vs_run
+	xor	%edx, %edx
 2:	pop	%r11
 	pop	%rcx
 	mov	%gs:CPU_USER_RSP, %rsp

@@ -35,21 +35,22 @@ bool epoch_passed_by(u64 e, bool guests)
 	return true;
 }
 
-/* Both kinds of translation go: the host's now, the VMs' before the next VM runs here. */
-static __attribute__((noinline)) void join(struct cpu *cpu, u64 now)
+bool epoch_is_joined(const struct cpu *cpu)
 {
+	return __atomic_load_n(&epoch, __ATOMIC_SEQ_CST) == cpu->epoch;
+}
+
+/* Both kinds of translation go: the host's now, the VMs' before the next VM runs here. */
+void epoch_join(struct cpu *cpu)
+{
+	u64 now = __atomic_load_n(&epoch, __ATOMIC_SEQ_CST);
+
+	if (cpu->epoch == now)
+		return;
 	if (cpu->window)
 		user_window_close(cpu);
 	else
 		hw_flush_tlb();
 	cpu_flush_vms(cpu);
 	__atomic_store_n(&cpu->epoch, now, __ATOMIC_RELEASE);
-}
-
-void epoch_join(struct cpu *cpu)
-{
-	u64 now = __atomic_load_n(&epoch, __ATOMIC_SEQ_CST);
-
-	if (cpu->epoch != now)
-		join(cpu, now);
 }

@@ -26,5 +26,6 @@ bool epoch_passed_by(u64 e, bool guests);
 
 /* This CPU, in the hypervisor: forget all translations if there is a newer epoch. */
 void epoch_join(struct cpu *cpu);
+bool epoch_is_joined(const struct cpu *cpu);
 
 #endif /* MK_EPOCH_H */

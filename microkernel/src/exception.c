@@ -61,7 +61,7 @@ void exception_load_idt(void)
 
 static void report(const char *whose, const struct cpu *cpu, const struct frame *f)
 {
-	log_line(whose, f->vector, f->error, (u64)cpu->id, (u64)cpu->serving);
+	log_line(whose, f->vector, f->error, (u64)cpu->id, (u64)cpu->fpu->id);
 	log_line("  rip 0x%x rsp 0x%x cr2 0x%x", f->rip, f->rsp, hw_read_cr2());
 	log_line("  rax 0x%x rbx 0x%x rcx 0x%x rdx 0x%x", f->rax, f->rbx, f->rcx, f->rdx);
 	log_line("  rsi 0x%x rdi 0x%x rbp 0x%x r8 0x%x", f->rsi, f->rdi, f->rbp, f->r8);

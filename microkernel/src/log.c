@@ -65,17 +65,10 @@ void log_line(const char *format, ...)
 	va_start(args, format);
 	spin_lock(&lock);
 	for (; *format; format++) {
-		if (*format != '%') {
+		if (*format == '%')
+			put_number(va_arg(args, u64), *++format == 'x' ? 16 : 10);
+		else
 			put(*format);
-			continue;
-		}
-		switch (*++format) {
-		case 'x':
-			put_number(va_arg(args, u64), 16);
-			break;
-		default:
-			put_number(va_arg(args, u64), 10);
-		}
 	}
 	put('\n');
 	spin_unlock(&lock);

@@ -121,13 +121,7 @@ static s64 init_all(struct mk_boot *boot)
 	exception_init();
 	backend_init();
 	space_init(cpu_features(&asids) & CPU_1G);
-	rc = init_frames(boot);
-	if (!rc)
-		rc = init_pool(boot);
-	if (!rc)
-		rc = map_root(boot);
-	if (!rc)
-		rc = user_init(boot);
+	rc = init_frames(boot) ?: init_pool(boot) ?: map_root(boot) ?: user_init(boot);
 	if (!rc)
 		log_line("microkernel: %u KiB, %u ranges of RAM", boot->chunks * (PAGE_2M / 1024),
 			 boot->ranges);

@@ -108,42 +108,23 @@ u64 *ptab_entry(struct ptab *pt, u64 va)
 	return walk_make(pt, va, 1);
 }
 
-static bool table_is_empty(const u64 *t)
-{
-	int i;
-
-	for (i = 0; i < ENTRIES; i++)
-		if (t[i] & PTE_P)
-			return false;
-	return true;
-}
-
-static void free_tables(struct ptab *pt, spa_t table, int level);
-
 /* True if nothing is mapped below an entry of `level`; frees empty tables on the way. */
 static bool entry_is_free(struct ptab *pt, u64 *e, int level)
 {
+	u64 *t;
+	int i;
+
 	if (!(*e & PTE_P))
 		return true;
 	if (is_leaf(*e, level))
 		return false;
-	if (level == 2 && table_is_empty(table_of(pt, SPA(*e & PTE_ADDR)))) {
-		pt->ops->free(pt->ctx, SPA(*e & PTE_ADDR));
-		*e = 0;
-		return true;
-	}
-	if (level == 3) {
-		u64 *t = table_of(pt, SPA(*e & PTE_ADDR));
-		int i;
-
-		for (i = 0; i < ENTRIES; i++)
-			if (!entry_is_free(pt, &t[i], 2))
-				return false;
-		free_tables(pt, SPA(*e & PTE_ADDR), 2);
-		*e = 0;
-		return true;
-	}
-	return false;
+	t = table_of(pt, SPA(*e & PTE_ADDR));
+	for (i = 0; i < ENTRIES; i++)
+		if (!entry_is_free(pt, &t[i], level - 1))
+			return false;
+	pt->ops->free(pt->ctx, SPA(*e & PTE_ADDR));
+	*e = 0;
+	return true;
 }
 
 int ptab_map(struct ptab *pt, u64 va, u64 pa, u64 bytes, u64 flags)

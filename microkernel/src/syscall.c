@@ -11,6 +11,8 @@
 
 #define LOG_MAX 1024
 
+_Static_assert(MK_SYS_VS_RUN == 0, "entry.S calls vs_run() itself");
+
 /* RAX and RDX of the caller. */
 struct result {
 	s64 value;
@@ -49,8 +51,6 @@ static __attribute__((noinline)) s64 dispatch(struct cpu *cpu, u64 nr, u64 a0, u
 					      u64 a3, u64 a4)
 {
 	switch (nr) {
-	case MK_SYS_VS_RUN:
-		return vs_run(cpu, a0);
 	case MK_SYS_VS_CREATE:
 		return vs_create(a0, a1);
 	case MK_SYS_VS_DESTROY:

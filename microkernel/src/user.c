@@ -13,7 +13,7 @@
 
 static struct ptab common; /* image and state pages; its top is only a source of entries */
 static u64 image_entry;
-static struct {
+static struct fixup {
 	u64 start, end, to;
 } fixup;
 static spinlock_t state_lock;
@@ -120,22 +120,17 @@ s64 user_shared_set(struct cpu *cpu, spa_t page)
 	bool clear = page.v == SPA_NONE.v;
 	int rc;
 
-	if (!clear && cpu->shared.v != SPA_NONE.v)
-		return -EBUSY;
+	if (clear == (cpu->shared.v == SPA_NONE.v))
+		return clear ? 0 : -EBUSY;
 	if (!clear && (!is_aligned(page.v, PAGE_4K) || page.v >= MK_DIRECT_MAX))
 		return -EINVAL;
-	if (clear && cpu->shared.v == SPA_NONE.v)
-		return 0;
-	if (clear) {
+	rc = clear ? 0 : frame_lend(page, PAGE_4K);
+	if (rc)
+		return rc;
+	if (clear)
 		frame_unlend(cpu->shared, PAGE_4K);
-		*cpu->user_pt[1] = 0;
-		hw_flush_tlb();
-	} else {
-		rc = frame_lend(page, PAGE_4K);
-		if (rc)
-			return rc;
-		*cpu->user_pt[1] = page.v | PTE_P | PTE_W | PTE_U | PTE_NX;
-	}
+	set_page(cpu->user_pt[1], page);
+	hw_flush_tlb();
 	cpu->shared = page;
 	return 0;
 }
@@ -180,9 +175,7 @@ s64 user_window_fixup(u64 start, u64 end, u64 to)
 	if (start >= end || !ptab_find(&common, start, &leaf) || !ptab_find(&common, to, &leaf) ||
 	    (*leaf.entry & PTE_NX) || end > MK_U_IMAGE_END)
 		return -EINVAL;
-	fixup.start = start;
-	fixup.end = end;
-	fixup.to = to;
+	fixup = (struct fixup){ start, end, to };
 	return 0;
 }
 

@@ -12,21 +12,26 @@
 #include "user.h"
 
 /*
- * The table: 0 = free, else a struct vs, or with bit 0 set the epoch (shifted left by one)
- * after which the ID is free, as CPUs may remember the old state page till then.
+ * The table: 0 = free, else with bit 0 set a struct vs, or the epoch (shifted left by one) after
+ * which the ID is free, as CPUs may remember the old state page till then.
  */
 static u64 table[MK_VS_MAX];
 static spinlock_t lock;
 
-#define DYING(epoch) ((epoch) << 1 | 1)
-#define IS_DYING(entry) ((entry)&1)
+#define LIVE(vs) ((u64)(vs) | 1)
+#define IS_LIVE(entry) ((entry)&1)
+#define DYING(epoch) ((epoch) << 1)
+#define IS_DYING(entry) ((entry) && !IS_LIVE(entry))
 #define EPOCH_OF(entry) ((entry) >> 1)
 
-static struct vs *lookup(u64 id)
+static u64 entry_of(u64 id)
 {
-	u64 e = id < MK_VS_MAX ? __atomic_load_n(&table[id], __ATOMIC_ACQUIRE) : 0;
+	return id < MK_VS_MAX ? __atomic_load_n(&table[id], __ATOMIC_ACQUIRE) : 0;
+}
 
-	return IS_DYING(e) ? NULL : (struct vs *)e;
+static struct vs *vs_of(u64 entry)
+{
+	return (struct vs *)(entry - LIVE(0));
 }
 
 _Static_assert(VS_PAGES <= MK_VS_PAGES, "the ABI promises how many pages a VS takes");
@@ -129,7 +134,7 @@ static int create_in(u64 id, struct space *space, struct vs **vs)
 		goto free_pages;
 	*vs = make(id, space, page);
 	(*vs)->state->valid = MK_G_ALL;
-	publish(id, (u64)*vs);
+	publish(id, LIVE(*vs));
 	return 0;
 free_pages:
 	give_back(&space->pool, page);
@@ -146,6 +151,7 @@ int vs_create_root(struct cpu *cpu, const struct mk_launch *launch)
 		rc = create_in(MK_ROOT_VS(cpu->id), space_root(), &cpu->root_vs);
 	if (rc)
 		return rc;
+	cpu->fpu = cpu->root_vs;
 	backend_set_root(cpu->root_vs, launch);
 	return 0;
 }
@@ -165,11 +171,6 @@ s64 vs_create(u64 id, u64 space_id)
 	if (rc)
 		space_drop(space);
 	return rc;
-}
-
-static void unclaim(struct vs *vs)
-{
-	__atomic_store_n(&vs->busy, 0, __ATOMIC_RELEASE);
 }
 
 /* The CPU whose registers hold the FPU state of a VS that is claimed, or NULL. */
@@ -201,13 +202,13 @@ s64 vs_destroy(u64 id)
 	if (id < MK_GUEST_VS_FIRST || id >= MK_VS_MAX)
 		return -ENOENT;
 	spin_lock(&lock);
-	vs = lookup(id);
+	vs = IS_LIVE(table[id]) ? vs_of(table[id]) : NULL;
 	if (!table[id])
 		rc = -ENOENT;
 	else if (vs && __atomic_exchange_n(&vs->busy, 1, __ATOMIC_ACQUIRE))
 		rc = -EBUSY;
 	else if (vs && fpu_holder(vs)) /* which will save it there when it runs root */
-		unclaim(vs);
+		vs_unclaim(vs);
 	else if (vs)
 		release(vs);
 	if (IS_DYING(table[id]) && epoch_passed(EPOCH_OF(table[id]))) {
@@ -219,20 +220,46 @@ s64 vs_destroy(u64 id)
 }
 
 /* The VS, made busy so that no other CPU runs, reads or destroys it meanwhile. */
-static inline __attribute__((always_inline)) s64 claim(struct cpu *cpu, u64 id, struct vs **vs)
+STRAIGHT s64 claim(struct cpu *cpu, u64 id, struct vs **vs)
 {
-	struct cpu *holder;
+	u64 e = entry_of(id);
 
-	*vs = lookup(id);
-	if (!*vs || (id < MK_GUEST_VS_FIRST && *vs != cpu->root_vs))
+	*vs = vs_of(e);
+	if (!IS_LIVE(e) || (id < MK_GUEST_VS_FIRST && *vs != cpu->root_vs))
 		return -ENOENT;
-	if (__atomic_exchange_n(&(*vs)->busy, 1, __ATOMIC_ACQUIRE))
-		return -EBUSY;
-	holder = (*vs)->cpu == cpu->id ? NULL : fpu_holder(*vs);
-	if (!holder)
+	return __atomic_exchange_n(&(*vs)->busy, 1, __ATOMIC_ACQUIRE) ? -EBUSY : 0;
+}
+
+/* Lets go of it again if another CPU has its FPU state. */
+static s64 check_fpu(struct cpu *cpu, struct vs *vs)
+{
+	if (vs->cpu == cpu->id || !fpu_holder(vs))
 		return 0;
-	unclaim(*vs);
+	vs_unclaim(vs);
 	return -EBUSY;
+}
+
+static s64 claim_all(struct cpu *cpu, u64 id, struct vs **vs)
+{
+	return claim(cpu, id, vs) ?: check_fpu(cpu, *vs);
+}
+
+/* Of a guest's VM that isn't this one's the window shows nothing. */
+STRAIGHT bool window_is_wrong(const struct cpu *cpu, const struct vs *vs)
+{
+	return cpu->window && cpu->window != vs->space && vs != cpu->root_vs;
+}
+
+/* Another VS than the last one. */
+static RARE s64 run_other(struct cpu *cpu, struct vs *vs)
+{
+	if (check_fpu(cpu, vs))
+		return -EBUSY;
+	if (window_is_wrong(cpu, vs))
+		user_window_close(cpu);
+	if (cpu->fpu != vs)
+		backend_switch(cpu, vs);
+	return backend_run(cpu, vs);
 }
 
 s64 vs_run(struct cpu *cpu, u64 id)
@@ -242,25 +269,20 @@ s64 vs_run(struct cpu *cpu, u64 id)
 
 	if (rc)
 		return rc;
-	if (cpu->window && cpu->window != vs->space && vs != cpu->root_vs)
-		user_window_close(cpu);
-	rc = backend_run(cpu, vs);
-	cpu->serving = id;
-	unclaim(vs);
-	return rc;
+	return cpu->fpu == vs && !window_is_wrong(cpu, vs) ? backend_run(cpu, vs) : run_other(cpu, vs);
 }
 
 s64 vs_fetch(u64 id, u64 groups)
 {
 	struct vs *vs;
-	s64 rc = claim(cpu_this(), id, &vs);
+	s64 rc = claim_all(cpu_this(), id, &vs);
 
 	if (rc)
 		return rc;
-	groups &= MK_G_ALL & ~(u64)(vs->state->valid | vs->state->dirty);
+	groups &= (MK_G_ALL | MK_G_RAW) & ~(u64)(vs->state->valid | vs->state->dirty);
 	backend_fetch(vs, groups);
 	vs->state->valid |= groups;
-	unclaim(vs);
+	vs_unclaim(vs);
 	return 0;
 }
 
@@ -268,17 +290,17 @@ s64 vs_fetch(u64 id, u64 groups)
 s64 vs_fpu(struct cpu *cpu, u64 id, u64 va, bool set)
 {
 	struct vs *vs;
-	s64 rc = id < MK_GUEST_VS_FIRST ? -ENOENT : claim(cpu, id, &vs);
+	s64 rc = id < MK_GUEST_VS_FIRST ? -ENOENT : claim_all(cpu, id, &vs);
 
 	if (rc)
 		return rc;
 	if (cpu->fpu == vs)
-		backend_evict(cpu);
+		backend_switch(cpu, cpu->root_vs);
 	rc = user_copy(cpu, va, set ? (void *)cpu->page : vs->fpu, PAGE_4K, !set);
 	if (!rc && set && !fpu_valid(cpu, (const struct xsave *)cpu->page))
 		rc = -EINVAL;
 	else if (!rc && set)
 		memcpy(vs->fpu, cpu->page, PAGE_4K);
-	unclaim(vs);
+	vs_unclaim(vs);
 	return rc;
 }

@@ -18,6 +18,13 @@ struct xsave {
 	u64 xstate_bv, zero[7];
 };
 
+/*
+ * The way of an entry and its exit that nearly all go is straight: no call in it comes back, so
+ * nothing is saved around one. What is rare is a function of its own, which then goes the same way.
+ */
+#define STRAIGHT static inline __attribute__((always_inline))
+#define RARE __attribute__((noinline))
+
 /* The pages of a VS: itself, its block, its state page, MicroV's own two, its FPU state. */
 enum { PAGE_VS, PAGE_BLOCK, PAGE_STATE, PAGE_OWN, PAGE_OWN2, PAGE_FPU, VS_PAGES };
 
@@ -38,8 +45,14 @@ struct vs {
 	u64 asid_generation;
 	u64 cr0_hidden;	/* CD and NW of CR0, which the CPU isn't told */
 	u32 window;	/* MK_WINDOW_* that the block has, or VS_WINDOW_UNKNOWN */
-	u32 clean;	/* the backend's: what the CPU may keep cached */
 };
+
+/* It has left the CPU: others may have it. 0. */
+static inline s64 vs_unclaim(struct vs *vs)
+{
+	__atomic_store_n(&vs->busy, 0, __ATOMIC_RELEASE);
+	return 0;
+}
 
 /* The root VS of a CPU, in the state that Linux was in. -ENOMEM. */
 int vs_create_root(struct cpu *cpu, const struct mk_launch *launch);
@@ -47,7 +60,7 @@ int vs_create_root(struct cpu *cpu, const struct mk_launch *launch);
 /* System calls; see abi/mk_abi.h. */
 s64 vs_create(u64 id, u64 space);
 s64 vs_destroy(u64 id);
-s64 vs_run(struct cpu *cpu, u64 id);
+s64 vs_run(struct cpu *cpu, u64 id); /* only by entry.S: see backend_run */
 s64 vs_fetch(u64 id, u64 groups);
 s64 vs_fpu(struct cpu *cpu, u64 id, u64 va, bool set);
 

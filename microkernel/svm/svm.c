@@ -109,7 +109,6 @@ void backend_cpu_init(struct cpu *cpu)
 	svm_save(cpu->host_vmcb.v);
 	cpu->next_asid = FIRST_GUEST_ASID;
 	cpu_flush_vms(cpu);
-	cpu->fpu = cpu->root_vs;
 	hw_fxsave(cpu->root_vs->fpu); /* tells MXCSR_MASK; what 0 means: APM vol. 2, 11.4.4 */
 	cpu->mxcsr_mask = cpu->root_vs->fpu->mxcsr_mask ? cpu->root_vs->fpu->mxcsr_mask : 0xFFBF;
 }
@@ -134,6 +133,7 @@ void backend_set_root(struct vs *vs, const struct mk_launch *l)
 	v->dr6 = l->dr6;
 	v->dr7 = l->dr7;
 	vs->cpu = VS_NO_CPU;
+	vs->asid_generation = 0;
 	memset(s->gpr, 0, sizeof(s->gpr));
 	s->gpr[MK_RSP] = l->rsp;
 	s->rip = l->rip;
@@ -144,12 +144,12 @@ void backend_set_root(struct vs *vs, const struct mk_launch *l)
 }
 
 /* The VS comes from another CPU, or this one has forgotten its translations. */
-static __attribute__((noinline)) void asid_assign(struct cpu *cpu, struct vs *vs)
+static void asid_assign(struct cpu *cpu, struct vs *vs)
 {
 	struct vmcb *v = vmcb_of(vs);
 
 	if (vs->cpu != cpu->id)
-		vs->clean = 0;
+		v->clean = 0;
 	if (cpu->flush || (!is_root(vs) && cpu->next_asid >= cpu->asids)) {
 		cpu->flush = false;
 		cpu->asid_generation++;
@@ -161,7 +161,7 @@ static __attribute__((noinline)) void asid_assign(struct cpu *cpu, struct vs *vs
 	if (is_root(vs))
 		return;
 	v->asid = cpu->next_asid++;
-	vs->clean &= ~CLEAN_ASID;
+	v->clean &= ~CLEAN_ASID;
 }
 
 /* XCR0 is read of guests too: QEMU 7.2 doesn't intercept their XSETBV. */
@@ -205,13 +205,13 @@ static void tsc_aux_swap(const struct cpu *cpu, struct vs *from, const struct vs
 		hw_wrmsr(MSR_TSC_AUX, to->tsc_aux);
 }
 
-/* The registers that a world switch leaves alone change hands when another VS runs here. */
-static void switch_to(struct cpu *cpu, struct vs *vs)
+/* The registers that a world switch leaves alone. By way of root: see debug_swap(). */
+void backend_switch(struct cpu *cpu, struct vs *vs)
 {
 	struct vs *from = cpu->fpu;
 
 	if (!is_root(from) && !is_root(vs)) {
-		switch_to(cpu, cpu->root_vs);
+		backend_switch(cpu, cpu->root_vs);
 		from = cpu->root_vs;
 	}
 	fpu_swap(cpu, from, vs);
@@ -222,12 +222,6 @@ static void switch_to(struct cpu *cpu, struct vs *vs)
 	__atomic_store_n(&cpu->fpu, vs, __ATOMIC_RELEASE);
 }
 
-void backend_evict(struct cpu *cpu)
-{
-	if (cpu->fpu != cpu->root_vs)
-		switch_to(cpu, cpu->root_vs);
-}
-
 /* A guest that touches debug registers gets them; until then root's stay in the CPU. */
 static void debug_regs_begin(struct vs *vs)
 {
@@ -235,13 +229,8 @@ static void debug_regs_begin(struct vs *vs)
 
 	vs->debug_regs = true;
 	v->dr_read = v->dr_write = 0;
-	vs->clean &= ~CLEAN_I;
+	v->clean &= ~CLEAN_I;
 	hw_write_dr(vs->state->dr);
-}
-
-static bool is_dr_exit(u64 code)
-{
-	return code >= SVM_EXIT_READ_DR0 && code <= SVM_EXIT_WRITE_DR0 + 15;
 }
 
 /* Root's debug registers must be saved before a guest's first take their place. */
@@ -251,69 +240,42 @@ static void debug_regs_take(struct cpu *cpu, struct vs *vs)
 	debug_regs_begin(vs);
 }
 
-/*
- * QEMU's #VMEXIT clears its V_IRQ request non-atomically and so can lose an interrupt that
- * another thread requests just then: a write of CR8 looks for pending ones anew. And its
- * VMEXIT_INVALID stores the host's registers in the VMCB, which are nobody's business, and
- * root's V_INTR.
- */
-static void tcg_after_exit(struct vs *vs)
+/* That root runs is told to all before the entry, and before epoch_join looks: epoch_passed_by. */
+STRAIGHT s64 enter(struct cpu *cpu, struct vs *vs)
 {
-	struct vmcb *v = vmcb_of(vs);
+	struct mk_state *s = vs->state;
 
-	hw_rewrite_cr8();
-	if ((u32)v->exit_code != 0xFFFFFFFFU)
-		return;
-	memset(&v->es, 0, offsetof(struct vmcb, reserved698) - offsetof(struct vmcb, es));
-	vs->window = VS_WINDOW_UNKNOWN;
-}
-
-static inline __attribute__((always_inline)) void enter(struct cpu *cpu, struct vs *vs)
-{
-	struct vmcb *v = vmcb_of(vs);
-
-	v->tlb_control = TLB_KEEP;
-	if (vs->cpu != cpu->id || vs->asid_generation != cpu->asid_generation)
-		asid_assign(cpu, vs);
-	v->clean = vs->clean;
-	vs->state->entries++;
-	cpu->root_vs->state->switches++;
-	svm_enter(vs->page[PAGE_BLOCK].v, vs->state->gpr, cpu->host_vmcb.v);
-	if (cpu->features & CPU_TCG)
-		tcg_after_exit(vs);
-	vs->clean = CLEAN_ALL;
-}
-
-/* Ring 0 has served the exit; what it interrupted would be lost. */
-static void reinject(struct vmcb *v)
-{
-	v->event_inj = v->exit_int_info & EVENT_VALID ? v->exit_int_info : 0;
-}
-
-/* That it runs is told to all before the entry, and before epoch_join looks: epoch_passed_by. */
-static void run_root(struct cpu *cpu, struct vs *root)
-{
-	for (;;) {
+	if (is_root(vs))
 		__atomic_store_n(&cpu->in_root, 1, __ATOMIC_SEQ_CST);
-		enter(cpu, root);
-		__atomic_store_n(&cpu->in_root, 0, __ATOMIC_SEQ_CST);
-		epoch_join(cpu);
-		if (!svm_root_exit(cpu, root))
-			return;
-		reinject(vmcb_of(root));
-	}
+	s->entries++;
+	cpu->root_vs->state->switches++;
+	return svm_enter(vs->page[PAGE_BLOCK].v, s->gpr, cpu->host_vmcb.v);
 }
 
-static void run_guest(struct cpu *cpu, struct vs *vs)
+static RARE s64 enter_anew(struct cpu *cpu, struct vs *vs)
 {
-	for (;;) {
-		enter(cpu, vs);
-		epoch_join(cpu);
-		if (!is_dr_exit(vmcb_of(vs)->exit_code))
-			return;
-		debug_regs_take(cpu, vs);
-		reinject(vmcb_of(vs));
-	}
+	asid_assign(cpu, vs);
+	return enter(cpu, vs);
+}
+
+STRAIGHT s64 enter_any(struct cpu *cpu, struct vs *vs)
+{
+	return vs->asid_generation == cpu->asid_generation ? enter(cpu, vs) : enter_anew(cpu, vs);
+}
+
+s64 svm_enter_again(struct cpu *cpu, struct vs *vs)
+{
+	return enter_any(cpu, vs);
+}
+
+bool svm_guest_exit(struct cpu *cpu, struct vs *vs)
+{
+	u64 code = vmcb_of(vs)->exit_code;
+
+	if (code < SVM_EXIT_READ_DR0 || code > SVM_EXIT_WRITE_DR0 + 15)
+		return false;
+	debug_regs_take(cpu, vs);
+	return true;
 }
 
 /* All MSRs, by a map that has all bits set anyway, or those that the VMCB doesn't switch. */
@@ -324,7 +286,7 @@ static void commit_maps(struct vs *vs, u32 window)
 	if (is_root(vs) || vmcb_of(vs)->msrpm_spa == map)
 		return;
 	vmcb_of(vs)->msrpm_spa = map;
-	vs->clean &= ~CLEAN_MAPS;
+	vmcb_of(vs)->clean &= ~CLEAN_MAPS;
 }
 
 /* What the VMCB doesn't hold goes into the CPU at once. */
@@ -342,35 +304,49 @@ static void commit_cpu(struct cpu *cpu, struct vs *vs, u32 dirty)
 		debug_regs_take(cpu, vs);
 }
 
+static RARE s64 enter_with_event(struct cpu *cpu, struct vs *vs)
+{
+	vmcb_of(vs)->event_inj = svm_event_inj(vs->state->inject);
+	vs->state->inject = (struct mk_event){ .type = MK_EVENT_NONE };
+	return enter_any(cpu, vs);
+}
+
+/* The registers that are always valid. */
+STRAIGHT s64 commit(struct cpu *cpu, struct vs *vs)
+{
+	struct mk_state *s = vs->state;
+	struct vmcb *v = vmcb_of(vs);
+
+	v->rax = s->gpr[MK_RAX];
+	v->rsp = s->gpr[MK_RSP];
+	v->rip = s->rip;
+	v->rflags = s->rflags;
+	v->int_state = s->shadow & INT_STATE_SHADOW;
+	v->event_inj = 0;
+	return s->inject.type == MK_EVENT_NONE ? enter_any(cpu, vs) : enter_with_event(cpu, vs);
+}
+
+static RARE s64 commit_all(struct cpu *cpu, struct vs *vs, u32 dirty, u32 window)
+{
+	svm_commit_changed(vs, dirty, window);
+	commit_maps(vs, window);
+	commit_cpu(cpu, vs, dirty);
+	return commit(cpu, vs);
+}
+
+/*
+ * An open window is made anew each time: the CPU changes what asks for it. And QEMU's #VMEXIT
+ * can store a V_IRQ that nobody asked for, when another thread kicks the CPU just then.
+ */
 s64 backend_run(struct cpu *cpu, struct vs *vs)
 {
 	u32 dirty = __atomic_load_n(&vs->state->dirty, __ATOMIC_RELAXED);
 	u32 window = vs->state->window;
 
-	if (cpu->fpu != vs)
-		switch_to(cpu, vs);
-	/*
-	 * An open window is made anew each time: the CPU changes what asks for it. And QEMU's #VMEXIT
-	 * can store a V_IRQ that nobody asked for, when another thread kicks the CPU just then.
-	 */
-	if (dirty | window | vs->window) {
-		svm_commit_changed(vs, dirty, window);
-		commit_maps(vs, window);
-		commit_cpu(cpu, vs, dirty);
-	} else {
-		vmcb_of(vs)->v_intr &= ~V_IRQ;
-	}
-	svm_commit(vs);
-	if (is_root(vs)) {
-		run_root(cpu, vs);
-		svm_collect(vs);
-	} else {
-		run_guest(cpu, vs);
-		svm_collect(vs);
-		svm_collect_cr(vs);
-	}
-	svm_decode(cpu, vs, &vs->state->exit);
-	return 0;
+	if (dirty | window | vs->window)
+		return commit_all(cpu, vs, dirty, window);
+	vmcb_of(vs)->v_intr &= ~V_IRQ;
+	return commit(cpu, vs);
 }
 
 /*
@@ -390,7 +366,8 @@ void backend_stop(struct cpu *cpu)
 	} gdtr = { .limit = v->gdtr.limit, .base = v->gdtr.base },
 	  idtr = { .limit = v->idtr.limit, .base = v->idtr.base };
 
-	backend_evict(cpu);
+	if (cpu->fpu != cpu->root_vs)
+		backend_switch(cpu, cpu->root_vs);
 	__atomic_store_n(&cpu->online, 0, __ATOMIC_RELEASE);
 	hw_wrmsr(MSR_VM_HSAVE_PA, 0);
 	svm_load(root->page[PAGE_BLOCK].v);

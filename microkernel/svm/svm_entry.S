@@ -8,15 +8,15 @@
 	.text
 
 /*
- * void svm_enter(u64 vmcb_spa, u64 *gpr, u64 host_vmcb_spa)
+ * s64 svm_enter(u64 vmcb_spa, u64 *gpr, u64 host_vmcb_spa)
  * In the guest all registers are its own; VMRUN gives back only RAX and RSP of the host.
- * Stack meanwhile: (%rsp) host VMCB, 8(%rsp) gpr, then callee-saved registers.
+ * Stack meanwhile: (%rsp) host VMCB, 8(%rsp) gpr. Then svm_left(cpu), with nothing of the
+ * guest's in registers that C may use.
  */
 	.globl svm_enter
 svm_enter:
-	.irp	reg, rbx, rbp, r12, r13, r14, r15, rsi, rdx
-	push	%\reg
-	.endr
+	push	%rsi
+	push	%rdx
 	mov	%rdi, %rax
 	vmload	%rax
 	mov	MK_RBX*8(%rsi), %rbx
@@ -45,14 +45,11 @@ svm_enter:
 	pop	%rax
 	vmload	%rax
 	pop	%rax
-	.irp	reg, r15, r14, r13, r12, rbp, rbx
-	pop	%\reg
-	.endr
-	/* Nothing of the guest's stays in registers that C may use. */
-	.irp	reg, ecx, edx, esi, edi, r8d, r9d, r10d, r11d
+	mov	%gs:0, %rdi
+	.irp	reg, ebx, ecx, edx, ebp, esi, r8d, r9d, r10d, r11d, r12d, r13d, r14d, r15d
 	xor	%\reg, %\reg
 	.endr
-	ret
+	jmp	svm_left
 
 /* void svm_save(u64 vmcb_spa): FS GS TR LDTR and the system-call MSRs into a VMCB. */
 	.globl svm_save

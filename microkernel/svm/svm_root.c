@@ -79,7 +79,7 @@ bool svm_root_exit(struct cpu *cpu, struct vs *vs)
 
 	if (!step && v->exit_code != SVM_EXIT_NPF)
 		return false;
-	vs->clean = 0;
+	v->clean = 0;
 	if (step) {
 		step_end(cpu, vs);
 		return true;

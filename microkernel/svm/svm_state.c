@@ -118,7 +118,7 @@ static u32 clean_of(u32 dirty)
 	       (dirty & MK_G_TSC ? CLEAN_I : 0);
 }
 
-static u64 event_inj(struct mk_event e)
+u64 svm_event_inj(struct mk_event e)
 {
 	static const u8 type[] = {
 		[MK_EVENT_INTR] = 0, [MK_EVENT_NMI] = 2, [MK_EVENT_EXCEPTION] = 3, [MK_EVENT_SOFT] = 4,
@@ -146,65 +146,20 @@ static void commit_v_intr(struct vs *vs, struct vmcb *v, u64 cr8, u32 window)
 	if (!want && !(v->intercept1 & (I1_VINTR | I1_IRET)))
 		return;
 	v->intercept1 = (v->intercept1 & ~(I1_VINTR | I1_IRET)) | want;
-	vs->clean &= ~(CLEAN_I | CLEAN_TPR);
+	v->clean &= ~(CLEAN_I | CLEAN_TPR);
 }
 
 /* The groups that ring 3 has changed, and the windows that it asks for. */
-__attribute__((noinline)) void svm_commit_changed(struct vs *vs, u32 dirty, u32 window)
+void svm_commit_changed(struct vs *vs, u32 dirty, u32 window)
 {
 	struct mk_state *s = vs->state;
 	struct vmcb *v = vmcb_of(vs);
 
 	s->dirty = 0;
 	commit_groups(vs, v, s, dirty);
-	vs->clean &= ~clean_of(dirty);
+	v->clean &= ~clean_of(dirty);
 	commit_v_intr(vs, v, s->cr8, window);
 	vs->window = window;
-}
-
-void svm_commit(struct vs *vs)
-{
-	struct mk_state *s = vs->state;
-	struct vmcb *v = vmcb_of(vs);
-
-	v->rax = s->gpr[MK_RAX];
-	v->rsp = s->gpr[MK_RSP];
-	v->rip = s->rip;
-	v->rflags = s->rflags;
-	v->int_state = s->shadow & INT_STATE_SHADOW;
-	v->event_inj = 0;
-	if (s->inject.type == MK_EVENT_NONE)
-		return;
-	v->event_inj = event_inj(s->inject);
-	s->inject = (struct mk_event){ .type = MK_EVENT_NONE };
-}
-
-void svm_collect_cr(struct vs *vs)
-{
-	struct mk_state *s = vs->state;
-	const struct vmcb *v = vmcb_of(vs);
-
-	s->cr0 = v->cr0 | vs->cr0_hidden;
-	s->cr2 = v->cr2;
-	s->cr3 = v->cr3;
-	s->cr4 = v->cr4;
-	s->cr8 = v->v_intr & V_TPR_MASK;
-	s->efer = v->efer & ~EFER_SVME;
-	s->valid |= MK_G_CR;
-}
-
-/* What every exit shows; ring 3 asks for the rest when it needs it. */
-void svm_collect(struct vs *vs)
-{
-	struct mk_state *s = vs->state;
-	const struct vmcb *v = vmcb_of(vs);
-
-	s->gpr[MK_RAX] = v->rax;
-	s->gpr[MK_RSP] = v->rsp;
-	s->rip = v->rip;
-	s->rflags = v->rflags;
-	s->shadow = v->int_state & INT_STATE_SHADOW;
-	s->valid = MK_G_GPR | MK_G_TSC;
 }
 
 void backend_fetch(struct vs *vs, u32 groups)
@@ -214,7 +169,9 @@ void backend_fetch(struct vs *vs, u32 groups)
 	const struct cpu *cpu = cpu_this();
 
 	if (groups & MK_G_CR)
-		svm_collect_cr(vs);
+		svm_fetch_cr(s, v, vs->cr0_hidden);
+	if (groups & MK_G_RAW)
+		memcpy(s->exit.raw, &v->exit_code, sizeof(s->exit.raw));
 	if (groups & MK_G_SEG) {
 		SEGS(FETCH_SEG)
 	}

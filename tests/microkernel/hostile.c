@@ -103,7 +103,7 @@ s64 hostile_call(unsigned int nr, u64 (*random)(void))
 
 	for (i = 0; i < 5 && *shape; i++)
 		a[i] = argument(*shape++, random);
-	return syscall_dispatch(nr, a[0], a[1], a[2], a[3], a[4]).value;
+	return machine_syscall(nr, a[0], a[1], a[2], a[3], a[4]).value;
 }
 
 /* --- what must hold --- */
@@ -292,7 +292,7 @@ void hostile_vmcb(const struct vmcb *v)
 static void run_root(unsigned int cpu)
 {
 	machine_on(cpu);
-	assert_int_equal(syscall_dispatch(MK_SYS_VS_RUN, cpu, 0, 0, 0, 0).value, 0);
+	assert_int_equal(machine_syscall(MK_SYS_VS_RUN, cpu, 0, 0, 0, 0).value, 0);
 }
 
 static void end(u64 nr, u64 id, unsigned int cpus)
@@ -301,7 +301,7 @@ static void end(u64 nr, u64 id, unsigned int cpus)
 	s64 rc = -EAGAIN;
 
 	for (tries = 0; tries < 4 && (rc == -EAGAIN || rc == -EBUSY); tries++) {
-		rc = syscall_dispatch(nr, id, 0, 0, 0, 0).value;
+		rc = machine_syscall(nr, id, 0, 0, 0, 0).value;
 		for (n = 0; rc && n < cpus; n++)
 			run_root(n);
 	}
@@ -318,6 +318,6 @@ void hostile_end(unsigned int cpus)
 		end(MK_SYS_SPACE_DESTROY, n, cpus);
 	for (n = 0; n < cpus; n++) {
 		run_root(n);
-		syscall_dispatch(MK_SYS_SHARED_SET, ~0ULL, 0, 0, 0, 0);
+		machine_syscall(MK_SYS_SHARED_SET, ~0ULL, 0, 0, 0, 0);
 	}
 }

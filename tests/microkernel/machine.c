@@ -263,7 +263,7 @@ void entry_user(u64 rip, u64 rsp, u64 rdi, u64 rsi)
 	longjmp(user_begins, 1);
 }
 
-void svm_enter(u64 vmcb_spa, u64 *gpr, u64 host_vmcb_spa)
+s64 svm_enter(u64 vmcb_spa, u64 *gpr, u64 host_vmcb_spa)
 {
 	struct cpu *cpu = cpu_this();
 
@@ -272,6 +272,14 @@ void svm_enter(u64 vmcb_spa, u64 *gpr, u64 host_vmcb_spa)
 	trace(OP_ENTER, vmcb_spa, 0);
 	assert_non_null(machine.guest);
 	machine.guest(hw_virt(SPA(vmcb_spa)), gpr);
+	return svm_left(cpu);
+}
+
+struct result machine_syscall(u64 nr, u64 a0, u64 a1, u64 a2, u64 a3, u64 a4)
+{
+	if (nr == MK_SYS_VS_RUN)
+		return (struct result){ vs_run(cpu_this(), a0), 0 };
+	return syscall_dispatch(nr, a0, a1, a2, a3, a4);
 }
 
 void svm_save(u64 vmcb_spa)

@@ -66,6 +66,8 @@ struct result {
 	u64 second;
 };
 struct result syscall_dispatch(u64 nr, u64 a0, u64 a1, u64 a2, u64 a3, u64 a4);
+/* As entry.S: also vs_run. */
+struct result machine_syscall(u64 nr, u64 a0, u64 a1, u64 a2, u64 a3, u64 a4);
 
 /* RAM and boot structures; the test may change CPUID and machine.boot before machine_init(). */
 void machine_reset(void);

@@ -6,15 +6,16 @@
 #include "svm.h"
 
 static struct vmcb v;
-static struct vs vs = { .id = MK_GUEST_VS_FIRST, .block = &v };
-static struct cpu cpu;
-static struct mk_exit e;
+static struct mk_state state_page;
+static struct mk_exit *const e = &state_page.exit;
+static struct vs vs = { .id = MK_GUEST_VS_FIRST, .block = &v, .state = &state_page };
+static struct cpu cpu = { .fpu = &vs };
 
 static int setup(void **state)
 {
 	(void)state;
 	memset(&v, 0, sizeof(v));
-	memset(&e, 0xEE, sizeof(e));
+	memset(e, 0xEE, sizeof(*e));
 	cpu.features = 0;
 	return 0;
 }
@@ -24,16 +25,15 @@ static void decode(u64 code, u64 info1, u64 info2)
 	v.exit_code = code;
 	v.exit_info1 = info1;
 	v.exit_info2 = info2;
-	svm_decode(&cpu, &vs, &e);
-	assert_int_equal(e.raw[0], code);
-	assert_int_equal(e.raw[1], info1);
-	assert_int_equal(e.raw[2], info2);
+	vs.busy = 1;
+	assert_int_equal(svm_left(&cpu), 0);
+	assert_int_equal(vs.busy, 0);
 }
 
 static u16 reason(u64 code)
 {
 	decode(code, 0, 0);
-	return e.reason;
+	return e->reason;
 }
 
 /* Each exit code that Linux names. What we never ask for may be UNKNOWN, and nothing else. */
@@ -88,7 +88,8 @@ static void every_code_has_a_reason(void **state)
 
 	(void)state;
 	for (code = 0; code < 0x1000; code++)
-		assert_int_equal(reason(code), expected(code));
+		if (code < SVM_EXIT_READ_DR0 || code > SVM_EXIT_WRITE_DR0 + 15) /* served in ring 0 */
+			assert_int_equal(reason(code), expected(code));
 	assert_int_equal(reason(~0ULL), MK_EXIT_INVALID);
 	assert_int_equal(reason(0xFFFFFFFF), MK_EXIT_INVALID); /* QEMU's emulation */
 	assert_int_equal(reason(~1ULL), MK_EXIT_UNKNOWN);
@@ -100,10 +101,10 @@ static void open_window(void **state)
 {
 	(void)state;
 	decode(SVM_EXIT_HLT, 0, 0);
-	assert_int_equal(e.window, 0);
+	assert_int_equal(e->window, 0);
 	cpu.window = (struct space *)&cpu;
 	decode(SVM_EXIT_HLT, 0, 0);
-	assert_int_equal(e.window, 1);
+	assert_int_equal(e->window, 1);
 	cpu.window = NULL;
 }
 
@@ -115,20 +116,20 @@ static void mode_and_cpl(void **state)
 	v.cs.base = 0x12340;
 	v.efer = EFER_LMA;
 	decode(SVM_EXIT_VMMCALL, 0, 0);
-	assert_int_equal(e.cpl, 3);
-	assert_int_equal(e.long_mode, 1);
-	assert_int_equal(e.big, 0);
-	assert_int_equal(e.cs_base, 0x12340);
+	assert_int_equal(e->cpl, 3);
+	assert_int_equal(e->long_mode, 1);
+	assert_int_equal(e->big, 0);
+	assert_int_equal(e->cs_base, 0x12340);
 	v.cpl = 0;
 	v.cs.attrib = 0xC9B; /* compatibility mode */
 	decode(SVM_EXIT_VMMCALL, 0, 0);
-	assert_int_equal(e.big, 1);
-	assert_int_equal(e.cpl, 0);
-	assert_int_equal(e.long_mode, 0);
+	assert_int_equal(e->big, 1);
+	assert_int_equal(e->cpl, 0);
+	assert_int_equal(e->long_mode, 0);
 	v.cs.attrib = 0x29B; /* the bit means nothing outside of long mode */
 	v.efer = 0x100;
 	decode(SVM_EXIT_VMMCALL, 0, 0);
-	assert_int_equal(e.long_mode, 0);
+	assert_int_equal(e->long_mode, 0);
 }
 
 static void lengths(void **state)
@@ -137,31 +138,31 @@ static void lengths(void **state)
 	v.rip = 0x1000;
 	v.next_rip = 0x1003;
 	decode(SVM_EXIT_VMMCALL, 0, 0);
-	assert_int_equal(e.len, 0);
+	assert_int_equal(e->len, 0);
 	cpu.features = CPU_NRIPS;
 	decode(SVM_EXIT_VMMCALL, 0, 0);
-	assert_int_equal(e.len, 3);
+	assert_int_equal(e->len, 3);
 	v.next_rip = 0x100F;
 	decode(SVM_EXIT_VMMCALL, 0, 0);
-	assert_int_equal(e.len, 15);
+	assert_int_equal(e->len, 15);
 	v.next_rip = 0x1010; /* no instruction is that long */
 	decode(SVM_EXIT_VMMCALL, 0, 0);
-	assert_int_equal(e.len, 0);
+	assert_int_equal(e->len, 0);
 	v.next_rip = 0;
 	decode(SVM_EXIT_VMMCALL, 0, 0);
-	assert_int_equal(e.len, 0);
+	assert_int_equal(e->len, 0);
 	v.next_rip = 0x1000;
 	decode(SVM_EXIT_VMMCALL, 0, 0);
-	assert_int_equal(e.len, 0);
+	assert_int_equal(e->len, 0);
 }
 
 static void msr(void **state)
 {
 	(void)state;
 	decode(SVM_EXIT_MSR, 0, 0);
-	assert_int_equal(e.write, 0);
+	assert_int_equal(e->write, 0);
 	decode(SVM_EXIT_MSR, 1, 0);
-	assert_int_equal(e.write, 1);
+	assert_int_equal(e->write, 1);
 }
 
 /* EXITINFO1: type 0, string 2, rep 3, size 6:4, address size 9:7, segment 12:10, port 31:16. */
@@ -174,47 +175,47 @@ static void io(void **state)
 	cpu.features = CPU_DECODE;
 	for (i = 0; i < 3; i++) {
 		decode(SVM_EXIT_IOIO, 0xFFFE0000 | MK_DS << 10 | 0x80 << i | 0x10 << i, 0x1234);
-		assert_int_equal(e.io.port, 0xFFFE);
-		assert_int_equal(e.io.size, sizes[i]);
-		assert_int_equal(e.io.addr_size, addr[i]);
-		assert_int_equal(e.io.seg, MK_DS);
-		assert_int_equal(e.io.flags, 0);
-		assert_int_equal(e.next_rip, 0x1234);
+		assert_int_equal(e->io.port, 0xFFFE);
+		assert_int_equal(e->io.size, sizes[i]);
+		assert_int_equal(e->io.addr_size, addr[i]);
+		assert_int_equal(e->io.seg, MK_DS);
+		assert_int_equal(e->io.flags, 0);
+		assert_int_equal(e->next_rip, 0x1234);
 	}
 	decode(SVM_EXIT_IOIO, 0x3F80091, 0);
-	assert_int_equal(e.io.flags, MK_IO_IN);
+	assert_int_equal(e->io.flags, MK_IO_IN);
 	decode(SVM_EXIT_IOIO, 0x3F80094, 0);
-	assert_int_equal(e.io.flags, MK_IO_STRING);
+	assert_int_equal(e->io.flags, MK_IO_STRING);
 	decode(SVM_EXIT_IOIO, 0x3F8009D, 0);
-	assert_int_equal(e.io.flags, MK_IO_IN | MK_IO_STRING | MK_IO_REP);
-	assert_int_equal(e.io.port, 0x3F8);
+	assert_int_equal(e->io.flags, MK_IO_IN | MK_IO_STRING | MK_IO_REP);
+	assert_int_equal(e->io.port, 0x3F8);
 }
 
 static void io_without_assists(void **state)
 {
 	(void)state;
 	decode(SVM_EXIT_IOIO, 0x3F80000 | MK_FS << 10 | 0x100 | 0x14, 0);
-	assert_int_equal(e.io.addr_size, 4);
-	assert_int_equal(e.io.seg, 0xFF); /* these bits mean nothing without decode assists */
+	assert_int_equal(e->io.addr_size, 4);
+	assert_int_equal(e->io.seg, 0xFF); /* these bits mean nothing without decode assists */
 	decode(SVM_EXIT_IOIO, 0x3F80014, 0);
-	assert_int_equal(e.io.addr_size, 0); /* QEMU's emulation */
+	assert_int_equal(e->io.addr_size, 0); /* QEMU's emulation */
 	cpu.features = CPU_DECODE;
 	decode(SVM_EXIT_IOIO, 0x3F80014, 0);
-	assert_int_equal(e.io.seg, 0xFF);
+	assert_int_equal(e->io.seg, 0xFF);
 }
 
 static void nested_page_fault(void **state)
 {
 	(void)state;
 	decode(SVM_EXIT_NPF, BIT(32) | BIT(2), 0x123456789ABC);
-	assert_int_equal(e.addr, 0x123456789ABC);
-	assert_int_equal(e.mem_flags, 0);
+	assert_int_equal(e->addr, 0x123456789ABC);
+	assert_int_equal(e->mem_flags, 0);
 	decode(SVM_EXIT_NPF, BIT(32) | 0x6, 0);
-	assert_int_equal(e.mem_flags, MK_MEM_WRITE);
+	assert_int_equal(e->mem_flags, MK_MEM_WRITE);
 	decode(SVM_EXIT_NPF, BIT(32) | 0x14, 0);
-	assert_int_equal(e.mem_flags, MK_MEM_EXEC);
+	assert_int_equal(e->mem_flags, MK_MEM_EXEC);
 	decode(SVM_EXIT_NPF, BIT(33) | 0x7, 0);
-	assert_int_equal(e.mem_flags, MK_MEM_TABLE | MK_MEM_WRITE);
+	assert_int_equal(e->mem_flags, MK_MEM_TABLE | MK_MEM_WRITE);
 }
 
 static void exceptions(void **state)
@@ -230,12 +231,12 @@ static void exceptions(void **state)
 		if (i == 18)
 			continue;
 		decode(SVM_EXIT_EXCP_BASE + i, 0x11, 0xFFFF800012345678);
-		assert_int_equal(e.event.type, MK_EVENT_EXCEPTION);
-		assert_int_equal(e.event.vector, i);
-		assert_int_equal(e.event.has_error, errors >> i & 1);
-		if (e.event.has_error)
-			assert_int_equal(e.event.error, 0x11);
-		assert_int_equal(e.addr, i == 14 ? 0xFFFF800012345678 : 0);
+		assert_int_equal(e->event.type, MK_EVENT_EXCEPTION);
+		assert_int_equal(e->event.vector, i);
+		assert_int_equal(e->event.has_error, errors >> i & 1);
+		if (e->event.has_error)
+			assert_int_equal(e->event.error, 0x11);
+		assert_int_equal(e->addr, i == 14 ? 0xFFFF800012345678 : 0);
 	}
 }
 
@@ -258,11 +259,11 @@ static void interrupted_events(void **state)
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
 		v.exit_int_info = cases[i].info;
 		decode(SVM_EXIT_NPF, 0, 0);
-		assert_memory_equal(&e.interrupted, &cases[i].event, sizeof(e.interrupted));
+		assert_memory_equal(&e->interrupted, &cases[i].event, sizeof(e->interrupted));
 	}
 	v.exit_int_info = 0x80000180; /* a type that is none */
 	decode(SVM_EXIT_NPF, 0, 0);
-	assert_int_equal(e.interrupted.type, MK_EVENT_NONE);
+	assert_int_equal(e->interrupted.type, MK_EVENT_NONE);
 }
 
 #define T(name) cmocka_unit_test_setup(name, setup)

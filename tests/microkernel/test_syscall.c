@@ -23,7 +23,7 @@ static void guest_hlt(struct vmcb *v, u64 *gpr)
 
 static s64 call(u64 nr, u64 a0, u64 a1, u64 a2, u64 a3, u64 a4)
 {
-	return syscall_dispatch(nr, a0, a1, a2, a3, a4).value;
+	return machine_syscall(nr, a0, a1, a2, a3, a4).value;
 }
 
 static void unknown_numbers(void **state)
@@ -45,13 +45,13 @@ static void log_calls(void **state)
 	u64 end;
 
 	(void)state;
-	end = syscall_dispatch(MK_SYS_LOG_READ, ~0ULL, STACK, 0, 0, 0).second;
-	while (r = syscall_dispatch(MK_SYS_LOG_READ, end, STACK, 100, 0, 0), r.value > 0)
+	end = machine_syscall(MK_SYS_LOG_READ, ~0ULL, STACK, 0, 0, 0).second;
+	while (r = machine_syscall(MK_SYS_LOG_READ, end, STACK, 100, 0, 0), r.value > 0)
 		end += r.value;
 	memcpy(machine_user(0, va, true), "hel", 3);
 	memcpy(machine_user(0, va + 3, true), "lo", 2);
 	assert_int_equal(call(MK_SYS_LOG, va, 5, 0, 0, 0), 0);
-	r = syscall_dispatch(MK_SYS_LOG_READ, end, STACK + 0x100, 1ULL << 40, 0, 0);
+	r = machine_syscall(MK_SYS_LOG_READ, end, STACK + 0x100, 1ULL << 40, 0, 0);
 	assert_int_equal(r.value, 5);
 	assert_int_equal(r.second, end);
 	assert_memory_equal(machine_user(0, STACK + 0x100, false), "hello", 5);

@@ -381,7 +381,7 @@ static void root_only_on_its_cpu(void **state)
 	machine.guest = machine_guest_vmmcall;
 	run_root(0);
 	assert_int_equal(state_of(0)->exit.reason, MK_EXIT_HYPERCALL);
-	assert_int_equal(cpu_this()->serving, 0);
+	assert_int_equal(cpu_this()->fpu->id, 0);
 }
 
 static void fetch_fills_only_what_is_not_there(void **state)
@@ -408,6 +408,8 @@ static void fetch_fills_only_what_is_not_there(void **state)
 	s->gdtr.base = 2;
 	assert_int_equal(vs_fetch(ID, MK_G_TABLE), 0);
 	assert_int_equal(s->gdtr.base, 2);
+	assert_int_equal(vs_fetch(ID, MK_G_RAW), 0);
+	assert_int_equal(s->exit.raw[0], 0x78);
 	run_root(0);
 	machine_vs_end(ID);
 }

@@ -219,7 +219,7 @@ void *stack_ring3(uint64_t va, bool write)
 int64_t stack_syscall(uint64_t nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4,
 		      uint64_t *rdx)
 {
-	struct result r = syscall_dispatch(nr, a0, a1, a2, a3, a4);
+	struct result r = machine_syscall(nr, a0, a1, a2, a3, a4);
 
 	if (rdx)
 		*rdx = r.second;
