@@ -22,13 +22,7 @@ static uint32_t wants;
 static struct {
 	mv_status_t status;
 	uint64_t reason;
-	union {
-		uint8_t bytes[MV_PAGE_SIZE];
-		struct mv_exit_io_t io;
-		struct mv_exit_mmio_t mmio;
-		struct mv_exit_msr_t msr;
-		struct mv_exit_hlt_t hlt;
-	} page;
+	union fake_exit page;
 } last;
 static uint8_t answer[MV_EXIT_IO_MAX_BYTES]; /* of user space */
 static bool answered;

@@ -480,6 +480,25 @@ u64 machine_pool(void)
 	return pool_available(&space_root()->pool);
 }
 
+static spa_t drained[4096];
+static unsigned int num_drained;
+
+void machine_drain(struct pool *pool)
+{
+	spa_t page;
+
+	while (page = pool_alloc(pool), page.v != SPA_NONE.v) {
+		assert_true(num_drained < sizeof(drained) / sizeof(drained[0]));
+		drained[num_drained++] = page;
+	}
+}
+
+void machine_refill(struct pool *pool)
+{
+	while (num_drained)
+		pool_add(pool, drained[--num_drained]);
+}
+
 void machine_vm(u64 id, u64 spa, u64 pages)
 {
 	assert_int_equal(space_create(id), 0);

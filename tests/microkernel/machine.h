@@ -103,6 +103,10 @@ bool machine_root_sees(u64 spa);
 /* How many of the hypervisor's pages root's pool has, when all CPUs are in step. */
 u64 machine_pool(void);
 
+/* Takes all pages out of a pool; and puts them back. One pool at a time. */
+void machine_drain(struct pool *pool);
+void machine_refill(struct pool *pool);
+
 /* VM `id` with a pool of `pages` pages from `spa` on, usable; and its end. */
 void machine_vm(u64 id, u64 spa, u64 pages);
 void machine_vm_end(u64 id);

@@ -102,18 +102,14 @@ static void donation_is_refused(void **state)
 static void donation_without_tables(void **state)
 {
 	struct pool *pool = &space_root()->pool;
-	spa_t taken[4096];
-	unsigned int n = 0;
 
 	(void)state;
 	machine_pool();
-	while (taken[n] = pool_alloc(pool), taken[n].v != SPA_NONE.v)
-		n++;
+	machine_drain(pool);
 	assert_int_equal(space_donate(VM, SPA(RAM), 2 * PAGE_4K), -ENOMEM);
 	assert_false(frame_is_hv(SPA(RAM)));
 	assert_true(machine_root_sees(RAM));
-	while (n)
-		pool_add(pool, taken[--n]);
+	machine_refill(pool);
 	assert_int_equal(space_donate(VM, SPA(RAM), 2 * PAGE_4K), 0);
 }
 
@@ -310,8 +306,6 @@ static void dirty_splits_large_pages(void **state)
 static void dirty_is_refused(void **state)
 {
 	struct pool *pool = &space_get(VM)->pool;
-	spa_t taken[16];
-	unsigned int n = 0;
 
 	(void)state;
 	assert_int_equal(dirty(1, PAGE_4K), -EINVAL);
@@ -325,12 +319,10 @@ static void dirty_is_refused(void **state)
 	assert_int_equal(space_dirty(cpu_this(), VM, GPA(0), PAGE_4K, MK_DIRECT), -EFAULT);
 	/* No table for the split: what was dirty still is. */
 	*leaf_of(0) |= PTE_D;
-	while (taken[n] = pool_alloc(pool), taken[n].v != SPA_NONE.v)
-		n++;
+	machine_drain(pool);
 	assert_int_equal(dirty(0, 2 * PAGE_2M), -ENOMEM);
 	assert_true(*leaf_of(0) & PTE_D);
-	while (n)
-		pool_add(pool, taken[--n]);
+	machine_refill(pool);
 	assert_int_equal(dirty(0, 2 * PAGE_2M), 0);
 	assert_int_equal(words()[0], 1);
 }

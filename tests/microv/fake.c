@@ -518,6 +518,18 @@ mv_status_t fake_run_input(unsigned int vsid)
 	return HC(0, VS, RUN, vsid, 0, 0);
 }
 
+mv_status_t fake_run_with(unsigned int vsid, uint64_t flags, const void *data, size_t len)
+{
+	struct mv_run_t *in = (struct mv_run_t *)fake_shared;
+
+	memset(fake_shared, 0, sizeof(fake_shared));
+	in->flags = flags;
+	in->in_bytes = len;
+	if (len)
+		memcpy(in->in, data, len);
+	return fake_run_input(vsid);
+}
+
 static void flat(struct mk_state *st, uint16_t code_attrib)
 {
 	for (int i = MK_ES; i <= MK_GS; i++)
@@ -550,4 +562,15 @@ void fake_mode_64(unsigned int vsid)
 	table[0x3010 / 8] = 0x4007;
 	for (uint64_t i = 0; i < 512; i++)
 		table[0x4000 / 8 + i] = (0x400000 + i * MV_PAGE_SIZE) | 7;
+}
+
+unsigned int fake_vs_64(uint64_t rip)
+{
+	unsigned int id;
+
+	fake_share(0);
+	id = fake_vs();
+	fake_mode_64(id);
+	mk_state(id)->rip = rip;
+	return id;
 }

@@ -99,9 +99,13 @@ void fake_exit(const struct mk_exit *exit);
 /* Runs a VS with mv_run_t of zeros (fake_run), or with what is in the shared page. */
 mv_status_t fake_run(unsigned int vsid);
 mv_status_t fake_run_input(unsigned int vsid);
+/* The same with these flags, and data for what is pending. */
+mv_status_t fake_run_with(unsigned int vsid, uint64_t flags, const void *data, size_t len);
 
 /* A VS in flat 32-bit or 64-bit mode, paging off or with identity tables at 0x1000. */
 void fake_mode_32(unsigned int vsid);
 void fake_mode_64(unsigned int vsid);
+/* Shares CPU 0's page and makes a VS in 64-bit mode that is about to run what is there. */
+unsigned int fake_vs_64(uint64_t rip);
 
 #endif

@@ -15,11 +15,8 @@ static const struct mv_exit_io_t *const io = (const struct mv_exit_io_t *)fake_s
 static int setup(void **state)
 {
 	fake_reset(state);
-	fake_share(0);
-	id = fake_vs();
+	id = fake_vs_64(CODE);
 	st = mk_state(id);
-	fake_mode_64(id);
-	st->rip = CODE;
 	return 0;
 }
 
@@ -41,14 +38,7 @@ static void access(const char *code, uint16_t port, uint8_t size, uint8_t flags)
 /* The next run, with the data that root read; nothing of the guest runs. */
 static mv_status_t complete(const void *data, uint64_t len)
 {
-	struct mv_run_t *in = (struct mv_run_t *)fake_shared;
-
-	memset(fake_shared, 0, sizeof(fake_shared));
-	in->flags = MV_RUN_FLAG_COMPLETE_ONLY;
-	in->in_bytes = len;
-	if (len)
-		memcpy(in->in, data, len);
-	return fake_run_input(id);
+	return fake_run_with(id, MV_RUN_FLAG_COMPLETE_ONLY, data, len);
 }
 
 static void set_reg(enum mv_reg_t reg, uint64_t value)

@@ -18,13 +18,10 @@ static int setup(void **state)
 	uint64_t *table = (uint64_t *)(fake_ram + 0x4000);
 
 	fake_reset(state);
-	fake_share(0);
-	id = fake_vs();
+	id = fake_vs_64(CODE);
 	st = mk_state(id);
-	fake_mode_64(id);
 	table[511] = DEVICE_GPA | 7;
 	table[510] = BEFORE_GPA | 7;
-	st->rip = CODE;
 	st->gpr[MK_RBX] = DEVICE + 0x10;
 	st->gpr[MK_RAX] = 0x1122334455667788;
 	return 0;
@@ -52,14 +49,7 @@ static void assert_access(uint64_t flag, uint64_t gpa, uint64_t size, uint64_t d
 /* The next run, with the data that root read; nothing of the guest runs. */
 static mv_status_t complete(const void *data, uint64_t len)
 {
-	struct mv_run_t *in = (struct mv_run_t *)fake_shared;
-
-	memset(fake_shared, 0, sizeof(fake_shared));
-	in->flags = MV_RUN_FLAG_COMPLETE_ONLY;
-	in->in_bytes = len;
-	if (len)
-		memcpy(in->in, data, len);
-	return fake_run_input(id);
+	return fake_run_with(id, MV_RUN_FLAG_COMPLETE_ONLY, data, len);
 }
 
 static void assert_complete(const void *data, uint64_t len)

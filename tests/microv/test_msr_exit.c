@@ -13,11 +13,8 @@ static const struct mv_exit_msr_t *out = (const struct mv_exit_msr_t *)fake_shar
 static int setup(void **state)
 {
 	fake_reset(state);
-	fake_share(0);
-	id = fake_vs();
+	id = fake_vs_64(CODE);
 	st = mk_state(id);
-	fake_mode_64(id);
-	st->rip = CODE;
 	memcpy(fake_ram + CODE, "\x0F\x32", 2);
 	return 0;
 }
@@ -25,13 +22,7 @@ static int setup(void **state)
 /* Runs with these flags and data for what waits. */
 static mv_status_t run(uint64_t flags, uint64_t bytes, uint64_t data)
 {
-	struct mv_run_t *in = (struct mv_run_t *)fake_shared;
-
-	memset(fake_shared, 0, sizeof(fake_shared));
-	in->flags = flags;
-	in->in_bytes = bytes;
-	memcpy(in->in, &data, sizeof(data));
-	return fake_run_input(id);
+	return fake_run_with(id, flags, &data, bytes);
 }
 
 /* The guest's next exits: the instruction, then the end of the run. */

@@ -11,11 +11,8 @@ static struct mk_state *st;
 static int setup(void **state)
 {
 	fake_reset(state);
-	fake_share(0);
-	id = fake_vs();
+	id = fake_vs_64(0x400000);
 	st = mk_state(id);
-	fake_mode_64(id);
-	st->rip = 0x400000;
 	return 0;
 }
 

@@ -84,6 +84,17 @@ struct fake_os {
 	unsigned int num_traced;
 };
 
+/* What mv_vs_op_run leaves in the shared page. */
+union fake_exit {
+	uint8_t bytes[MV_PAGE_SIZE];
+	struct mv_exit_io_t io;
+	struct mv_exit_mmio_t mmio;
+	struct mv_exit_msr_t msr;
+	struct mv_exit_hlt_t hlt;
+	struct mv_exit_failure_t failure;
+	struct mv_exit_unknown_t unknown;
+};
+
 struct fake_range {
 	uint64_t dst, src, bytes, flags;
 };
@@ -153,6 +164,9 @@ void *fake_shared_page(void);
 
 /* A VM, and its only vCPU when vcpu isn't NULL; to be undone by fake_vm_free(). */
 void fake_vm(struct shim_vm *vm, struct shim_vcpu *vcpu);
+/* KVM_SET_USER_MEMORY_REGION. */
+int fake_slot(struct shim_vm *vm, uint32_t id, uint32_t flags, uint64_t gpa, uint64_t bytes,
+	      uint64_t hva);
 void fake_vm_free(struct shim_vm *vm, struct shim_vcpu *vcpu);
 
 #define FAKE_TEST(name) cmocka_unit_test_setup_teardown(name, fake_setup, fake_teardown)

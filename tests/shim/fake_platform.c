@@ -63,6 +63,20 @@ void fake_vm(struct shim_vm *vm, struct shim_vcpu *vcpu)
 	assert_int_equal(shim_vcpu_create(vm, vcpu, 0), 0);
 }
 
+int fake_slot(struct shim_vm *vm, uint32_t id, uint32_t flags, uint64_t gpa, uint64_t bytes,
+	      uint64_t hva)
+{
+	const struct kvm_userspace_memory_region region = {
+		.slot = id,
+		.flags = flags,
+		.guest_phys_addr = gpa,
+		.memory_size = bytes,
+		.userspace_addr = hva,
+	};
+
+	return shim_vm_set_memory(vm, &region);
+}
+
 void fake_vm_free(struct shim_vm *vm, struct shim_vcpu *vcpu)
 {
 	shim_vm_destroy(vm);

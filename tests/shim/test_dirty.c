@@ -23,15 +23,8 @@ static int teardown(void **state)
 
 static int set(uint32_t flags, uint64_t gpa, uint64_t pages)
 {
-	const struct kvm_userspace_memory_region region = {
-		.slot = 1,
-		.flags = flags,
-		.guest_phys_addr = gpa,
-		.memory_size = pages * PAGE,
-		.userspace_addr = 0x40000000 + GPA, /* in step with it: one piece */
-	};
-
-	return shim_vm_set_memory(&vm, &region);
+	/* In step with gpa: one piece. */
+	return fake_slot(&vm, 1, flags, gpa, pages * PAGE, 0x40000000 + GPA);
 }
 
 /* The guest writes. */

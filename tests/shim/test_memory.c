@@ -24,14 +24,7 @@ static int teardown(void **state)
 
 static int set(uint32_t id, uint64_t gpa, uint64_t bytes, uint64_t hva)
 {
-	const struct kvm_userspace_memory_region region = {
-		.slot = id,
-		.guest_phys_addr = gpa,
-		.memory_size = bytes,
-		.userspace_addr = hva,
-	};
-
-	return shim_vm_set_memory(&vm, &region);
+	return fake_slot(&vm, id, 0, gpa, bytes, hva);
 }
 
 /* No page lies behind another one in physical memory. */

@@ -23,12 +23,7 @@ static int teardown(void **state)
 
 static int set(uint64_t bytes)
 {
-	const struct kvm_userspace_memory_region region = {
-		.memory_size = bytes,
-		.userspace_addr = 0x200000,
-	};
-
-	return shim_vm_set_memory(&vm, &region);
+	return fake_slot(&vm, 0, 0, 0, bytes, 0x200000);
 }
 
 static void a_new_vm_has_some(void **state)

@@ -14,14 +14,7 @@ static struct mv_run_t last;
 static struct {
 	mv_status_t status;
 	uint64_t reason;
-	union {
-		uint8_t bytes[MV_PAGE_SIZE];
-		struct mv_exit_io_t io;
-		struct mv_exit_hlt_t hlt;
-		struct mv_exit_mmio_t mmio;
-		struct mv_exit_failure_t failure;
-		struct mv_exit_unknown_t unknown;
-	} page;
+	union fake_exit page;
 	unsigned int interrupts; /* come first */
 } answer;
 
