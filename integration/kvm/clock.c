@@ -29,21 +29,6 @@ static void sleep_ns(uint64_t ns)
 	nanosleep(&ts, NULL);
 }
 
-static int set_msr(const struct kt_vcpu *vcpu, uint32_t index, uint64_t value)
-{
-	uint64_t buffer[4] = { 1, index, value };
-
-	return ioctl(vcpu->fd, KVM_SET_MSRS, buffer);
-}
-
-static uint64_t get_msr(const struct kt_vcpu *vcpu, uint32_t index)
-{
-	uint64_t buffer[4] = { 1, index };
-
-	REQUIRE(ioctl(vcpu->fd, KVM_GET_MSRS, buffer) == 1);
-	return buffer[2];
-}
-
 static uint64_t get_clock(const struct kt_vm *vm)
 {
 	struct kvm_clock_data data;
@@ -269,7 +254,7 @@ static void attributes(void)
 	CHECK_OK(ioctl(vcpu.fd, KVM_HAS_DEVICE_ATTR, &attr));
 	offset = 1ULL << 60;
 	CHECK_OK(ioctl(vcpu.fd, KVM_SET_DEVICE_ATTR, &attr));
-	tsc = get_msr(&vcpu, MSR_TSC);
+	tsc = kt_msr(&vcpu, MSR_TSC);
 	/* (stock KVM takes back what passed meanwhile when the TSC isn't stable) */
 	CHECK(tsc - offset <= __builtin_ia32_rdtsc());
 	CHECK(tsc - offset + 100 * NS > __builtin_ia32_rdtsc());
@@ -317,14 +302,14 @@ static void tscs_in_step(void)
 	tsc = guest_tsc(&guest.vcpu, guest.mem);
 	CHECK(llabs((long long)(guest_tsc(&other, guest.mem) - tsc)) < near);
 
-	CHECK_EQ(set_msr(&guest.vcpu, MSR_TSC, there), 1);
+	CHECK_EQ(kt_set_msr(&guest.vcpu, MSR_TSC, there), 1);
 	sleep_ns(NS / 5);
-	CHECK_EQ(set_msr(&other, MSR_TSC, there), 1);
+	CHECK_EQ(kt_set_msr(&other, MSR_TSC, there), 1);
 	tsc = guest_tsc(&guest.vcpu, guest.mem);
 	CHECK(tsc > there && llabs((long long)(guest_tsc(&other, guest.mem) - tsc)) < near);
 
 	/* This isn't meant so. */
-	CHECK_EQ(set_msr(&other, MSR_TSC, 2 * there), 1);
+	CHECK_EQ(kt_set_msr(&other, MSR_TSC, 2 * there), 1);
 	tsc = guest_tsc(&guest.vcpu, guest.mem);
 	CHECK(guest_tsc(&other, guest.mem) - tsc > there / 2);
 }
@@ -338,11 +323,11 @@ static void tsc_adjust(void)
 	uint64_t tsc;
 
 	kt_set_cpuid(&vm, &vcpu);
-	CHECK_EQ(set_msr(&vcpu, MSR_TSC, there), 1);
-	CHECK_EQ(get_msr(&vcpu, MSR_TSC_ADJUST), 0);
-	CHECK_EQ(set_msr(&vcpu, MSR_TSC_ADJUST, there), 1);
-	CHECK_EQ(get_msr(&vcpu, MSR_TSC_ADJUST), there);
-	tsc = get_msr(&vcpu, MSR_TSC);
+	CHECK_EQ(kt_set_msr(&vcpu, MSR_TSC, there), 1);
+	CHECK_EQ(kt_msr(&vcpu, MSR_TSC_ADJUST), 0);
+	CHECK_EQ(kt_set_msr(&vcpu, MSR_TSC_ADJUST, there), 1);
+	CHECK_EQ(kt_msr(&vcpu, MSR_TSC_ADJUST), there);
+	tsc = kt_msr(&vcpu, MSR_TSC);
 	CHECK(tsc >= there && tsc < there + 100 * NS);
 }
 

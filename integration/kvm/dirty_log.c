@@ -21,15 +21,7 @@ GUEST(scatter);
 static int set_slot(const struct kt_vm *vm, uint32_t id, uint32_t flags, uint64_t gpa,
 		    uint64_t pages, const void *host)
 {
-	struct kvm_userspace_memory_region region = {
-		.slot = id,
-		.flags = flags,
-		.guest_phys_addr = gpa,
-		.memory_size = pages * KT_PAGE,
-		.userspace_addr = (uintptr_t)host,
-	};
-
-	return ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &region);
+	return kt_slot_flags(vm, id, flags, gpa, pages * KT_PAGE, host);
 }
 
 #define LOG KVM_MEM_LOG_DIRTY_PAGES

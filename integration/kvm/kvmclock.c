@@ -53,21 +53,6 @@ static void set_clock(const struct kt_vm *vm, uint64_t clock)
 	REQUIRE(ioctl(vm->fd, KVM_SET_CLOCK, &data) == 0);
 }
 
-static int set_msr(const struct kt_vcpu *vcpu, uint32_t index, uint64_t value)
-{
-	uint64_t buffer[4] = { 1, index, value };
-
-	return ioctl(vcpu->fd, KVM_SET_MSRS, buffer);
-}
-
-static uint64_t get_msr(const struct kt_vcpu *vcpu, uint32_t index)
-{
-	uint64_t buffer[4] = { 1, index };
-
-	REQUIRE(ioctl(vcpu->fd, KVM_GET_MSRS, buffer) == 1);
-	return buffer[2];
-}
-
 /* A guest that is about to run `code`, with RDI and RSI. */
 static struct kt_guest guest_with(struct kt_code code, uint64_t rdi, uint64_t rsi)
 {
@@ -127,15 +112,15 @@ static void msrs(void)
 	struct kt_vm vm = kt_vm_create();
 	struct kt_vcpu vcpu = kt_vcpu_create(&vm, 0);
 
-	CHECK_EQ(get_msr(&vcpu, MSR_TIME) | get_msr(&vcpu, MSR_WALL_OLD), 0);
-	CHECK_EQ(set_msr(&vcpu, MSR_TIME_OLD, ~0ULL), 1);
-	CHECK_EQ(get_msr(&vcpu, MSR_TIME), ~0ULL);
-	CHECK_EQ(set_msr(&vcpu, MSR_TIME, 0x1234), 1);
-	CHECK_EQ(get_msr(&vcpu, MSR_TIME_OLD), 0x1234);
-	CHECK_EQ(set_msr(&vcpu, MSR_WALL, ~0ULL), 1);
-	CHECK_EQ(get_msr(&vcpu, MSR_WALL_OLD), ~0ULL);
-	CHECK_EQ(set_msr(&vcpu, MSR_WALL_OLD, 0), 1);
-	CHECK_EQ(get_msr(&vcpu, MSR_WALL), 0);
+	CHECK_EQ(kt_msr(&vcpu, MSR_TIME) | kt_msr(&vcpu, MSR_WALL_OLD), 0);
+	CHECK_EQ(kt_set_msr(&vcpu, MSR_TIME_OLD, ~0ULL), 1);
+	CHECK_EQ(kt_msr(&vcpu, MSR_TIME), ~0ULL);
+	CHECK_EQ(kt_set_msr(&vcpu, MSR_TIME, 0x1234), 1);
+	CHECK_EQ(kt_msr(&vcpu, MSR_TIME_OLD), 0x1234);
+	CHECK_EQ(kt_set_msr(&vcpu, MSR_WALL, ~0ULL), 1);
+	CHECK_EQ(kt_msr(&vcpu, MSR_WALL_OLD), ~0ULL);
+	CHECK_EQ(kt_set_msr(&vcpu, MSR_WALL_OLD, 0), 1);
+	CHECK_EQ(kt_msr(&vcpu, MSR_WALL), 0);
 }
 
 /* What the guest reads lies between what KVM_GET_CLOCK gives before and after. */
@@ -193,7 +178,7 @@ static void old_msr(void)
 	struct kt_guest guest = guest_with(CODE(show_time), TIME, MSR_TIME_OLD);
 	uint64_t before = get_clock(&guest.vm), now = guest_time(&guest.vcpu);
 
-	CHECK_EQ(get_msr(&guest.vcpu, MSR_TIME), TIME | 1);
+	CHECK_EQ(kt_msr(&guest.vcpu, MSR_TIME), TIME | 1);
 	CHECK(now + NS / 100 >= before && now <= get_clock(&guest.vm) + NS / 100);
 	CHECK_EQ(time_of(&guest, TIME).flags, 0);
 }
@@ -204,18 +189,18 @@ static void moved_and_switched_off(void)
 	struct time_info info;
 
 	guest_time(&guest.vcpu);
-	CHECK_EQ(set_msr(&guest.vcpu, MSR_TIME, TIME2 | 1), 1);
+	CHECK_EQ(kt_set_msr(&guest.vcpu, MSR_TIME, TIME2 | 1), 1);
 	guest_time(&guest.vcpu);
 	CHECK(time_of(&guest, TIME2).version != 0);
 	info = time_of(&guest, TIME2);
-	CHECK_EQ(set_msr(&guest.vcpu, MSR_TIME, TIME2), 1);
+	CHECK_EQ(kt_set_msr(&guest.vcpu, MSR_TIME, TIME2), 1);
 	set_clock(&guest.vm, 99999 * NS);
 	guest_time(&guest.vcpu);
 	CHECK_EQ(time_of(&guest, TIME2).version, info.version);
 	/* Where there is no memory the guest goes on. */
-	CHECK_EQ(set_msr(&guest.vcpu, MSR_TIME, (1ULL << 38) | 1), 1);
+	CHECK_EQ(kt_set_msr(&guest.vcpu, MSR_TIME, (1ULL << 38) | 1), 1);
 	guest_time(&guest.vcpu);
-	CHECK_EQ(set_msr(&guest.vcpu, MSR_TIME, ~0ULL), 1);
+	CHECK_EQ(kt_set_msr(&guest.vcpu, MSR_TIME, ~0ULL), 1);
 	guest_time(&guest.vcpu);
 }
 
@@ -236,9 +221,9 @@ static void wall_clock(void)
 	now = began + get_clock(&guest.vm);
 	kt_note("%lld us from the host's", (long long)(now - host_ns(CLOCK_REALTIME)) / 1000);
 	CHECK(now + NS / 20 > host_ns(CLOCK_REALTIME) && now < host_ns(CLOCK_REALTIME) + NS / 20);
-	CHECK_EQ(get_msr(&guest.vcpu, MSR_WALL), WALL);
+	CHECK_EQ(kt_msr(&guest.vcpu, MSR_WALL), WALL);
 	/* by user space */
-	CHECK_EQ(set_msr(&guest.vcpu, MSR_WALL_OLD, WALL + 32), 1);
+	CHECK_EQ(kt_set_msr(&guest.vcpu, MSR_WALL_OLD, WALL + 32), 1);
 	memcpy(wall, guest.mem + WALL + 32, sizeof(wall));
 	CHECK(llabs((long long)(wall[1] * NS + wall[2] - began)) < (long long)NS / 20);
 }

@@ -60,16 +60,23 @@ void kt_vm_close(struct kt_vm *vm)
 	vm->fd = vm->kvm = -1;
 }
 
-int kt_slot(const struct kt_vm *vm, uint32_t slot, uint64_t gpa, uint64_t size, const void *host)
+int kt_slot_flags(const struct kt_vm *vm, uint32_t slot, uint32_t flags, uint64_t gpa,
+		  uint64_t size, const void *host)
 {
 	struct kvm_userspace_memory_region region = {
 		.slot = slot,
+		.flags = flags,
 		.guest_phys_addr = gpa,
 		.memory_size = size,
 		.userspace_addr = (uintptr_t)host,
 	};
 
 	return ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &region);
+}
+
+int kt_slot(const struct kt_vm *vm, uint32_t slot, uint64_t gpa, uint64_t size, const void *host)
+{
+	return kt_slot_flags(vm, slot, 0, gpa, size, host);
 }
 
 void *kt_anon(size_t size)
@@ -260,6 +267,26 @@ void kt_run(const struct kt_vcpu *vcpu, uint32_t reason)
 		(unsigned long long)regs.rip);
 	describe_exit(vcpu->run);
 	kt_end();
+}
+
+struct one_msr {
+	struct kvm_msrs head;
+	struct kvm_msr_entry entry;
+};
+
+int kt_set_msr(const struct kt_vcpu *vcpu, uint32_t index, uint64_t value)
+{
+	struct one_msr msr = { { .nmsrs = 1 }, { .index = index, .data = value } };
+
+	return ioctl(vcpu->fd, KVM_SET_MSRS, &msr);
+}
+
+uint64_t kt_msr(const struct kt_vcpu *vcpu, uint32_t index)
+{
+	struct one_msr msr = { { .nmsrs = 1 }, { .index = index } };
+
+	REQUIRE(ioctl(vcpu->fd, KVM_GET_MSRS, &msr) == 1);
+	return msr.entry.data;
 }
 
 void *kt_io_data(const struct kt_vcpu *vcpu)

@@ -122,6 +122,8 @@ void kt_vm_close(struct kt_vm *vm);
 
 /* One KVM_SET_USER_MEMORY_REGION, result and errno as the ioctl gives them. */
 int kt_slot(const struct kt_vm *vm, uint32_t slot, uint64_t gpa, uint64_t size, const void *host);
+int kt_slot_flags(const struct kt_vm *vm, uint32_t slot, uint32_t flags, uint64_t gpa,
+		  uint64_t size, const void *host);
 /* Fresh anonymous memory, not yet a slot. */
 void *kt_anon(size_t size);
 /* Fresh anonymous memory as a slot of the VM. */
@@ -183,6 +185,9 @@ const char *kt_reason(uint32_t reason);
 struct kvm_regs kt_regs(const struct kt_vcpu *vcpu);
 void kt_set_regs(const struct kt_vcpu *vcpu, const struct kvm_regs *regs);
 struct kvm_sregs kt_sregs(const struct kt_vcpu *vcpu);
+/* One KVM_SET_MSRS, as the ioctl gives it; an MSR, which must be there. */
+int kt_set_msr(const struct kt_vcpu *vcpu, uint32_t index, uint64_t value);
+uint64_t kt_msr(const struct kt_vcpu *vcpu, uint32_t index);
 /* Data of the last KVM_EXIT_IO, checked to lie inside the mapping. */
 void *kt_io_data(const struct kt_vcpu *vcpu);
 /*

@@ -19,20 +19,6 @@ GUEST(tables);
 #define ROM 0x10000000UL
 #define ROM_PAGES 4
 
-static int set_slot(const struct kt_vm *vm, uint32_t id, uint32_t flags, uint64_t gpa,
-		    uint64_t size, const void *host)
-{
-	struct kvm_userspace_memory_region region = {
-		.slot = id,
-		.flags = flags,
-		.guest_phys_addr = gpa,
-		.memory_size = size,
-		.userspace_addr = (uintptr_t)host,
-	};
-
-	return ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &region);
-}
-
 static uint64_t pattern(uint64_t i)
 {
 	return 0x0101010101010101 * (i % 251);
@@ -52,7 +38,7 @@ static struct rom_guest rom_guest(enum kt_mode mode, struct kt_code code)
 	for (uint64_t i = 0; i < ROM_PAGES * KT_PAGE / 8; i++)
 		r.rom[i] = pattern(i);
 	REQUIRE(ioctl(r.g.vm.fd, KVM_CHECK_EXTENSION, KVM_CAP_READONLY_MEM) == 1);
-	REQUIRE(set_slot(&r.g.vm, 1, KVM_MEM_READONLY, ROM, ROM_PAGES * KT_PAGE, r.rom) == 0);
+	REQUIRE(kt_slot_flags(&r.g.vm, 1, KVM_MEM_READONLY, ROM, ROM_PAGES * KT_PAGE, r.rom) == 0);
 	regs.rbx = ROM;
 	kt_set_regs(&r.g.vcpu, &regs);
 	return r;
@@ -99,7 +85,7 @@ static void fresh_memory(void)
 	struct kt_guest g = kt_guest(KT_LONG64, CODE(peek_poke));
 	uint64_t *rom = kt_anon(4 * KT_PAGE);
 
-	CHECK_OK(set_slot(&g.vm, 1, KVM_MEM_READONLY, ROM, 4 * KT_PAGE, rom));
+	CHECK_OK(kt_slot_flags(&g.vm, 1, KVM_MEM_READONLY, ROM, 4 * KT_PAGE, rom));
 	CHECK_EQ(PEEK(&g, ROM), 0);
 	rom[0] = 42;
 	CHECK_EQ(PEEK(&g, ROM), 42);
@@ -306,7 +292,7 @@ static void page_tables(void)
 		entry[512 + i] += 2 * ROM - KT_TABLES;
 	for (unsigned int i = 0; i < size / sizeof(*entry); i++)
 		entry[i] |= entry[i] ? 0x60 : 0;
-	CHECK_OK(set_slot(&r.g.vm, 3, KVM_MEM_READONLY, 2 * ROM, size, tables));
+	CHECK_OK(kt_slot_flags(&r.g.vm, 3, KVM_MEM_READONLY, 2 * ROM, size, tables));
 	sregs.cr3 = 2 * ROM;
 	REQUIRE(ioctl(r.g.vcpu.fd, KVM_SET_SREGS, &sregs) == 0);
 	regs.rbx = ROM + 24; /* KVM confuses it with a table's entry at the same offset */
@@ -321,21 +307,21 @@ static void flags(void)
 	struct kt_vm vm = kt_vm_create();
 	uint8_t *mem = kt_anon(8 * KT_PAGE);
 
-	CHECK_OK(set_slot(&vm, 0, KVM_MEM_READONLY, 0, 4 * KT_PAGE, mem));
-	CHECK_OK(set_slot(&vm, 0, KVM_MEM_READONLY, 0, 4 * KT_PAGE, mem)); /* no change */
-	CHECK_ERRNO(set_slot(&vm, 0, 0, 0, 4 * KT_PAGE, mem), EINVAL);
-	CHECK_ERRNO(set_slot(&vm, 0, 0, KT_MIB, 4 * KT_PAGE, mem), EINVAL);
-	CHECK_ERRNO(set_slot(&vm, 0, KVM_MEM_READONLY, 0, 8 * KT_PAGE, mem), EINVAL);
-	CHECK_ERRNO(set_slot(&vm, 0, KVM_MEM_READONLY, 0, 4 * KT_PAGE, mem + KT_PAGE), EINVAL);
-	CHECK_ERRNO(set_slot(&vm, 1, KVM_MEM_READONLY, KT_PAGE, KT_PAGE, mem), EEXIST);
-	CHECK_OK(set_slot(&vm, 0, KVM_MEM_READONLY, KT_MIB, 4 * KT_PAGE, mem)); /* a move */
-	CHECK_OK(set_slot(&vm, 1, 0, 0, 4 * KT_PAGE, mem));
-	CHECK_ERRNO(set_slot(&vm, 1, KVM_MEM_READONLY, 0, 4 * KT_PAGE, mem), EINVAL);
-	CHECK_ERRNO(set_slot(&vm, 1, 4, 0, 4 * KT_PAGE, mem), EINVAL);
+	CHECK_OK(kt_slot_flags(&vm, 0, KVM_MEM_READONLY, 0, 4 * KT_PAGE, mem));
+	CHECK_OK(kt_slot_flags(&vm, 0, KVM_MEM_READONLY, 0, 4 * KT_PAGE, mem)); /* no change */
+	CHECK_ERRNO(kt_slot_flags(&vm, 0, 0, 0, 4 * KT_PAGE, mem), EINVAL);
+	CHECK_ERRNO(kt_slot_flags(&vm, 0, 0, KT_MIB, 4 * KT_PAGE, mem), EINVAL);
+	CHECK_ERRNO(kt_slot_flags(&vm, 0, KVM_MEM_READONLY, 0, 8 * KT_PAGE, mem), EINVAL);
+	CHECK_ERRNO(kt_slot_flags(&vm, 0, KVM_MEM_READONLY, 0, 4 * KT_PAGE, mem + KT_PAGE), EINVAL);
+	CHECK_ERRNO(kt_slot_flags(&vm, 1, KVM_MEM_READONLY, KT_PAGE, KT_PAGE, mem), EEXIST);
+	CHECK_OK(kt_slot_flags(&vm, 0, KVM_MEM_READONLY, KT_MIB, 4 * KT_PAGE, mem)); /* a move */
+	CHECK_OK(kt_slot_flags(&vm, 1, 0, 0, 4 * KT_PAGE, mem));
+	CHECK_ERRNO(kt_slot_flags(&vm, 1, KVM_MEM_READONLY, 0, 4 * KT_PAGE, mem), EINVAL);
+	CHECK_ERRNO(kt_slot_flags(&vm, 1, 4, 0, 4 * KT_PAGE, mem), EINVAL);
 	/* Nothing but the size counts in a deletion, the flags must be known ones. */
-	CHECK_ERRNO(set_slot(&vm, 1, 4, 0, 0, mem), EINVAL);
-	CHECK_OK(set_slot(&vm, 1, KVM_MEM_READONLY, 0, 0, mem));
-	CHECK_OK(set_slot(&vm, 0, 0, 0, 0, NULL));
+	CHECK_ERRNO(kt_slot_flags(&vm, 1, 4, 0, 0, mem), EINVAL);
+	CHECK_OK(kt_slot_flags(&vm, 1, KVM_MEM_READONLY, 0, 0, mem));
+	CHECK_OK(kt_slot_flags(&vm, 0, 0, 0, 0, NULL));
 }
 
 /* As firmware shadowing does it: the same memory, now writable, now not. */
@@ -344,12 +330,13 @@ static void back_and_forth(void)
 	struct rom_guest r = rom_guest(KT_LONG64, CODE(peek_poke));
 
 	for (uint64_t i = 1; i <= 20; i++) {
-		CHECK_OK(set_slot(&r.g.vm, 1, 0, ROM, 0, NULL));
-		CHECK_OK(set_slot(&r.g.vm, 1, 0, ROM, ROM_PAGES * KT_PAGE, r.rom));
+		CHECK_OK(kt_slot_flags(&r.g.vm, 1, 0, ROM, 0, NULL));
+		CHECK_OK(kt_slot_flags(&r.g.vm, 1, 0, ROM, ROM_PAGES * KT_PAGE, r.rom));
 		POKE(&r.g, ROM + 8, i);
 		CHECK_EQ(r.rom[1], i);
-		CHECK_OK(set_slot(&r.g.vm, 1, 0, ROM, 0, NULL));
-		CHECK_OK(set_slot(&r.g.vm, 1, KVM_MEM_READONLY, ROM, ROM_PAGES * KT_PAGE, r.rom));
+		CHECK_OK(kt_slot_flags(&r.g.vm, 1, 0, ROM, 0, NULL));
+		CHECK_OK(kt_slot_flags(&r.g.vm, 1, KVM_MEM_READONLY, ROM, ROM_PAGES * KT_PAGE,
+				       r.rom));
 		REQUIRE(peek_try(&r.g, POKE_ENTRY, ROM + 8, 99) == 0);
 		CHECK_EQ(r.g.vcpu.run->exit_reason, KVM_EXIT_MMIO);
 		CHECK_EQ(PEEK(&r.g, ROM + 8), i);
@@ -361,7 +348,7 @@ static void moved(void)
 	struct rom_guest r = rom_guest(KT_LONG64, CODE(peek_poke));
 	struct kvm_regs regs = { .rip = POKE_ENTRY, .rflags = 2, .rbx = 2 * ROM, .rax = 5 };
 
-	CHECK_OK(set_slot(&r.g.vm, 1, KVM_MEM_READONLY, 2 * ROM, ROM_PAGES * KT_PAGE, r.rom));
+	CHECK_OK(kt_slot_flags(&r.g.vm, 1, KVM_MEM_READONLY, 2 * ROM, ROM_PAGES * KT_PAGE, r.rom));
 	CHECK(peek_is_nothing(&r.g, ROM));
 	CHECK_EQ(PEEK(&r.g, 2 * ROM + 8), pattern(1));
 	kt_set_regs(&r.g.vcpu, &regs);
@@ -375,7 +362,7 @@ static void alias(void)
 {
 	struct rom_guest r = rom_guest(KT_LONG64, CODE(peek_poke));
 
-	CHECK_OK(set_slot(&r.g.vm, 2, 0, 2 * ROM, ROM_PAGES * KT_PAGE, r.rom));
+	CHECK_OK(kt_slot_flags(&r.g.vm, 2, 0, 2 * ROM, ROM_PAGES * KT_PAGE, r.rom));
 	POKE(&r.g, 2 * ROM + 16, 7);
 	CHECK_EQ(PEEK(&r.g, ROM + 16), 7);
 	REQUIRE(peek_try(&r.g, POKE_ENTRY, ROM + 16, 8) == 0);
@@ -391,14 +378,14 @@ static void readable_memory(void)
 
 	rom[1] = 11;
 	CHECK_OK(mprotect(rom, KT_PAGE, PROT_READ));
-	CHECK_OK(set_slot(&g.vm, 1, KVM_MEM_READONLY, ROM, KT_PAGE, rom));
+	CHECK_OK(kt_slot_flags(&g.vm, 1, KVM_MEM_READONLY, ROM, KT_PAGE, rom));
 	CHECK_EQ(PEEK(&g, ROM + 8), 11);
 	REQUIRE(peek_try(&g, POKE_ENTRY, ROM + 8, 99) == 0);
 	CHECK_EQ(g.vcpu.run->exit_reason, KVM_EXIT_MMIO);
 	CHECK_EQ(rom[1], 11);
 	/* In an ordinary slot a write there is an error of user space. */
-	CHECK_OK(set_slot(&g.vm, 1, 0, ROM, 0, NULL));
-	CHECK_OK(set_slot(&g.vm, 1, 0, ROM, KT_PAGE, rom));
+	CHECK_OK(kt_slot_flags(&g.vm, 1, 0, ROM, 0, NULL));
+	CHECK_OK(kt_slot_flags(&g.vm, 1, 0, ROM, KT_PAGE, rom));
 	CHECK_EQ(PEEK(&g, ROM + 8), 11);
 	CHECK(peek_try(&g, POKE_ENTRY, ROM + 8, 99) == -1 && errno == EFAULT);
 	CHECK_EQ(rom[1], 11);
@@ -412,7 +399,7 @@ static void missing_memory(void)
 	struct kvm_regs regs = { .rip = POKE_ENTRY, .rflags = 2, .rbx = 2 * ROM, .rax = 5 };
 
 	CHECK_OK(munmap(mem, KT_PAGE));
-	CHECK_OK(set_slot(&r.g.vm, 2, KVM_MEM_READONLY, 2 * ROM, 2 * KT_PAGE, mem));
+	CHECK_OK(kt_slot_flags(&r.g.vm, 2, KVM_MEM_READONLY, 2 * ROM, 2 * KT_PAGE, mem));
 	CHECK(peek_try(&r.g, PEEK_ENTRY, 2 * ROM, 0) == -1 && errno == EFAULT);
 	kt_set_regs(&r.g.vcpu, &regs);
 	wrote(&r.g.vcpu, 2 * ROM, 8, 5);

@@ -361,37 +361,6 @@ static void triple_fault(void)
 #define UC (1ULL << 61)
 #define PCC (1ULL << 57)
 
-static int msr_read(const struct kt_vcpu *vcpu, uint32_t index, uint64_t *value)
-{
-	struct {
-		struct kvm_msrs head;
-		struct kvm_msr_entry entry;
-	} msrs = { .head.nmsrs = 1, .entry.index = index };
-	int ret = ioctl(vcpu->fd, KVM_GET_MSRS, &msrs);
-
-	*value = msrs.entry.data;
-	return ret;
-}
-
-static int msr_write(const struct kt_vcpu *vcpu, uint32_t index, uint64_t value)
-{
-	struct {
-		struct kvm_msrs head;
-		struct kvm_msr_entry entry;
-	} msrs = { .head.nmsrs = 1, .entry = { .index = index, .data = value } };
-
-	return ioctl(vcpu->fd, KVM_SET_MSRS, &msrs);
-}
-
-static uint64_t msr(const struct kt_vcpu *vcpu, uint32_t index)
-{
-	uint64_t value = 0;
-
-	if (msr_read(vcpu, index, &value) != 1)
-		kt_fail(__FILE__, __LINE__, "MSR 0x%x can't be read", index);
-	return value;
-}
-
 static int setup_mce(const struct kt_vcpu *vcpu, uint64_t mcg_cap)
 {
 	return ioctl(vcpu->fd, KVM_X86_SETUP_MCE, &mcg_cap);
@@ -407,22 +376,22 @@ static void mce_setup(void)
 	CHECK_OK(ioctl(vm.kvm, KVM_X86_GET_MCE_CAP_SUPPORTED, &caps));
 	CHECK_EQ(caps, MCG_CTL_P | MCG_SER_P);
 	CHECK_ERRNO(ioctl(vm.kvm, KVM_X86_GET_MCE_CAP_SUPPORTED, 8UL), EFAULT);
-	CHECK_EQ(msr(&vcpu, 0x179), 32);
-	CHECK_EQ(msr(&vcpu, 0x400), 0);
+	CHECK_EQ(kt_msr(&vcpu, 0x179), 32);
+	CHECK_EQ(kt_msr(&vcpu, 0x400), 0);
 	CHECK_ERRNO(setup_mce(&vcpu, 0), EINVAL);
 	CHECK_ERRNO(setup_mce(&vcpu, 33), EINVAL);
 	CHECK_ERRNO(setup_mce(&vcpu, 10 | 1 << 9), EINVAL);
 	CHECK_ERRNO(setup_mce(&vcpu, 10 | 1ULL << 63), EINVAL);
 	CHECK_ERRNO(ioctl(vcpu.fd, KVM_X86_SETUP_MCE, 8UL), EFAULT);
-	CHECK_EQ(msr(&vcpu, 0x179), 32);
+	CHECK_EQ(kt_msr(&vcpu, 0x179), 32);
 	CHECK_OK(setup_mce(&vcpu, 10 | MCG_CTL_P | MCG_SER_P));
-	CHECK_EQ(msr(&vcpu, 0x179), 10 | MCG_CTL_P); /* AMD's have no SER_P */
-	CHECK_EQ(msr(&vcpu, 0x17b), ~0ULL);
-	CHECK_EQ(msr(&vcpu, 0x400), ~0ULL);
-	CHECK_EQ(msr(&vcpu, 0x424), ~0ULL);
-	CHECK_EQ(msr_write(&vcpu, 0x179, 5), 0);
-	CHECK_EQ(msr_write(&vcpu, 0x17b, 0), 1);
-	CHECK_EQ(msr_write(&vcpu, 0x17b, 1), 0);
+	CHECK_EQ(kt_msr(&vcpu, 0x179), 10 | MCG_CTL_P); /* AMD's have no SER_P */
+	CHECK_EQ(kt_msr(&vcpu, 0x17b), ~0ULL);
+	CHECK_EQ(kt_msr(&vcpu, 0x400), ~0ULL);
+	CHECK_EQ(kt_msr(&vcpu, 0x424), ~0ULL);
+	CHECK_EQ(kt_set_msr(&vcpu, 0x179, 5), 0);
+	CHECK_EQ(kt_set_msr(&vcpu, 0x17b, 0), 1);
+	CHECK_EQ(kt_set_msr(&vcpu, 0x17b, 1), 0);
 }
 
 static int set_mce(const struct kt_vcpu *vcpu, uint8_t bank, uint64_t status, uint64_t mcg_status)
@@ -447,17 +416,17 @@ static void mce_corrected(void)
 	CHECK_ERRNO(set_mce(vcpu, 10, VAL | 1, 0), EINVAL);
 	CHECK_ERRNO(set_mce(vcpu, 1, 1, 0), EINVAL);
 	CHECK_OK(set_mce(vcpu, 1, VAL | 1, 0));
-	CHECK_EQ(msr(vcpu, 0x405), VAL | 1);
-	CHECK_EQ(msr(vcpu, 0x406), 0x1000);
-	CHECK_EQ(msr(vcpu, 0x407), 0x8c);
+	CHECK_EQ(kt_msr(vcpu, 0x405), VAL | 1);
+	CHECK_EQ(kt_msr(vcpu, 0x406), 0x1000);
+	CHECK_EQ(kt_msr(vcpu, 0x407), 0x8c);
 	CHECK_OK(set_mce(vcpu, 1, VAL | 2, 0));
-	CHECK_EQ(msr(vcpu, 0x405), VAL | OVER | 2);
+	CHECK_EQ(kt_msr(vcpu, 0x405), VAL | OVER | 2);
 	/* One that needs nothing done is only noted, */
 	CHECK_OK(set_mce(vcpu, 2, VAL | UC | 3, 0));
-	CHECK_EQ(msr(vcpu, 0x409), VAL | UC | 3);
+	CHECK_EQ(kt_msr(vcpu, 0x409), VAL | UC | 3);
 	/* and a corrected one doesn't take its place. */
 	CHECK_OK(set_mce(vcpu, 2, VAL | 4, 0));
-	CHECK_EQ(msr(vcpu, 0x409), VAL | UC | OVER | 3);
+	CHECK_EQ(kt_msr(vcpu, 0x409), VAL | UC | OVER | 3);
 	CHECK_EQ(events_of(vcpu).exception.injected, 0);
 	RUN(vcpu, KVM_EXIT_HLT);
 }
@@ -474,12 +443,12 @@ static void mce_uncorrected(void)
 	REQUIRE(ioctl(g.vcpu.fd, KVM_SET_SREGS, &s) == 0);
 	REQUIRE(setup_mce(&g.vcpu, 10 | MCG_CTL_P) == 0);
 	/* Reporting is off in the bank: nothing happens. */
-	CHECK_EQ(msr_write(&g.vcpu, 0x404, 0), 1);
+	CHECK_EQ(kt_set_msr(&g.vcpu, 0x404, 0), 1);
 	CHECK_OK(set_mce(&g.vcpu, 1, VAL | UC | PCC, 5));
-	CHECK_EQ(msr(&g.vcpu, 0x405), 0);
+	CHECK_EQ(kt_msr(&g.vcpu, 0x405), 0);
 	CHECK_OK(set_mce(&g.vcpu, 0, VAL | UC | PCC, 5));
-	CHECK_EQ(msr(&g.vcpu, 0x401), VAL | UC | PCC);
-	CHECK_EQ(msr(&g.vcpu, 0x17a), 5);
+	CHECK_EQ(kt_msr(&g.vcpu, 0x401), VAL | UC | PCC);
+	CHECK_EQ(kt_msr(&g.vcpu, 0x17a), 5);
 	e = events_of(&g.vcpu);
 	CHECK_EQ(e.exception.injected, 1);
 	CHECK_EQ(e.exception.nr, 18);
@@ -519,12 +488,12 @@ static void mce_of_the_guest(void)
 	CHECK(guest_faults(&g, CODE(setup_rdmsr), 0x17b, 0));
 	CHECK(guest_faults(&g, CODE(setup_wrmsr), 0x179, 10));
 	CHECK(!guest_faults(&g, CODE(setup_wrmsr), 0x424, 0));
-	CHECK_EQ(msr(&g.vcpu, 0x424), 0);
+	CHECK_EQ(kt_msr(&g.vcpu, 0x424), 0);
 	CHECK(guest_faults(&g, CODE(setup_wrmsr), 0x424, 2));
 	REQUIRE(setup_mce(&g.vcpu, 32 | MCG_CTL_P) == 0);
 	CHECK(!guest_faults(&g, CODE(setup_rdmsr), 0x428, 0));
 	CHECK(!guest_faults(&g, CODE(setup_wrmsr), 0x17b, 0));
-	CHECK_EQ(msr(&g.vcpu, 0x17b), 0);
+	CHECK_EQ(kt_msr(&g.vcpu, 0x17b), 0);
 	CHECK(guest_faults(&g, CODE(setup_wrmsr), 0x17b, 1));
 }
 

@@ -20,6 +20,7 @@ GUEST(tsc_aux);
 GUEST(xcr0);
 
 #define SAVED 0x20000UL
+#define TSC_AUX 0xC0000103U
 
 struct fxsave {
 	uint16_t fcw;
@@ -323,16 +324,6 @@ static void check_host_tsc_aux(void)
 	CHECK_EQ(rdtscp_aux() & 0xfff, sched_getcpu());
 }
 
-static void set_tsc_aux(const struct kt_vcpu *vcpu, uint64_t value)
-{
-	struct {
-		struct kvm_msrs head;
-		struct kvm_msr_entry entry;
-	} msr = { { .nmsrs = 1 }, { .index = 0xc0000103, .data = value } };
-
-	CHECK_EQ(ioctl(vcpu->fd, KVM_SET_MSRS, &msr), 1);
-}
-
 static void check_guest_tsc_aux(const struct kt_vcpu *vcpu, uint32_t want)
 {
 	RUN(vcpu, KVM_EXIT_IO);
@@ -362,7 +353,7 @@ static void tsc_aux_of_each(void)
 		check_guest_tsc_aux(&g.vcpu, i ? 0x12340000 + i - 1 : 0);
 		check_guest_tsc_aux(&other, 0x99);
 		/* AMD's CPUs ignore the upper half */
-		set_tsc_aux(&g.vcpu, 0xffffffff12340000 + i);
+		CHECK_EQ(kt_set_msr(&g.vcpu, TSC_AUX, 0xffffffff12340000 + i), 1);
 	}
 }
 

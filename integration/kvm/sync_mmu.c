@@ -503,19 +503,6 @@ static void ports_late(void)
 
 /* ---- the log, and read-only slots ---- */
 
-static int set_slot(const struct kt_vm *vm, uint32_t flags, const void *host)
-{
-	struct kvm_userspace_memory_region region = {
-		.slot = 1,
-		.flags = flags,
-		.guest_phys_addr = GPA,
-		.memory_size = SIZE,
-		.userspace_addr = (uintptr_t)host,
-	};
-
-	return ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &region);
-}
-
 static uint64_t dirty_pages(const struct kt_vm *vm)
 {
 	uint64_t bits = 0;
@@ -530,7 +517,7 @@ static void dirty_log(void)
 	struct kt_guest g = guest();
 	uint8_t *mem = kt_anon(SIZE);
 
-	CHECK_OK(set_slot(&g.vm, KVM_MEM_LOG_DIRTY_PAGES, mem));
+	CHECK_OK(kt_slot_flags(&g.vm, 1, KVM_MEM_LOG_DIRTY_PAGES, GPA, SIZE, mem));
 	POKE(&g, GPA + 3 * KT_PAGE, 1);
 	CHECK_EQ(dirty_pages(&g.vm), 1 << 3);
 	POKE(&g, GPA + 3 * KT_PAGE, 1);
@@ -551,7 +538,7 @@ static void read_only(void)
 	uint64_t *mem = kt_anon(SIZE);
 
 	mem[0] = 1;
-	CHECK_OK(set_slot(&g.vm, KVM_MEM_READONLY, mem));
+	CHECK_OK(kt_slot_flags(&g.vm, 1, KVM_MEM_READONLY, GPA, SIZE, mem));
 	CHECK_EQ(PEEK(&g, GPA), 1);
 	CHECK_OK(madvise(mem, SIZE, MADV_DONTNEED));
 	CHECK_EQ(PEEK(&g, GPA), 0);

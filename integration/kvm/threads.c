@@ -111,10 +111,9 @@ static void ticket(void)
 	CHECK_EQ(shared[1], THREADS * count);
 }
 
-/* Each needs the other to go on: neither may keep a CPU from the other. */
-static void turns(void)
+/* Each vCPU needs the other to go on. */
+static void take_turns(uint64_t count, int cpus)
 {
-	const uint64_t count = 100;
 	struct kt_guest g = kt_guest(KT_LONG64, CODE(ping_pong));
 	struct worker w[THREADS];
 
@@ -126,31 +125,22 @@ static void turns(void)
 		regs.rcx = i;
 		regs.rdx = count;
 		kt_set_regs(&w[i].vcpu, &regs);
-		w[i].cpu = (int)i;
+		w[i].cpu = (int)i % cpus;
 	}
 	run_workers(w);
 	CHECK_EQ(*(uint64_t *)(g.mem + SHARED), THREADS * count);
 }
 
-/* Both on one CPU: only the host's scheduler lets the other run. */
+/* Neither may keep a CPU from the other. */
+static void turns(void)
+{
+	take_turns(100, THREADS);
+}
+
+/* Only the host's scheduler lets the other run. */
 static void turns_on_one_cpu(void)
 {
-	const uint64_t count = 20;
-	struct kt_guest g = kt_guest(KT_LONG64, CODE(ping_pong));
-	struct worker w[THREADS];
-
-	make_workers(&g, w, CODE(ping_pong));
-	for (unsigned int i = 0; i < THREADS; i++) {
-		struct kvm_regs regs = kt_regs(&w[i].vcpu);
-
-		regs.rbx = SHARED;
-		regs.rcx = i;
-		regs.rdx = count;
-		kt_set_regs(&w[i].vcpu, &regs);
-		w[i].cpu = 0;
-	}
-	run_workers(w);
-	CHECK_EQ(*(uint64_t *)(g.mem + SHARED), THREADS * count);
+	take_turns(20, 1);
 }
 
 /* One IN and one OUT of the guest `summing`. */
