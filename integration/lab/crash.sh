@@ -10,22 +10,10 @@
 
 . integration/lab/tap
 
-tree=/tmp/crash-tree
-mkdir -p $tree
-cp -r build/mvctl build/microkernel.elf build/modules $tree/
-cp build/microv-crash.elf $tree/microv.elf
-mvctl=$tree/mvctl
-
+leave_cpu_0
+tree_with build/microv-crash.elf build/modules
 ok "start with the image that faults" $mvctl start
-taskset -c 1,2 build/crash-guest >/tmp/crash.tap 2>&1
-status=$?
-while read -r line; do
-	case $line in
-	'ok '*) report 0 "${line#ok * - }" ;;
-	'not ok '*) report 1 "${line#not ok * - }" "$(grep '^#' /tmp/crash.tap | tail -n 3)" ;;
-	esac
-done </tmp/crash.tap
-report $status "the program ends well" "status $status: $(tail -n 3 /tmp/crash.tap)"
+results build/crash-guest
 
 $mvctl log >"$LAB_OUT/log"
 logged() {
@@ -38,7 +26,7 @@ logged '^  rip 0x4[0-9a-f]+ \((divide|crash_on)\+0x[0-9a-f]+\) rsp 0x' "where it
 logged '^  rip 0x4[0-9a-f]+ \((loop|crash_on)\+0x[0-9a-f]+\) rsp 0x' "in the loop, too"
 logged '^  rax 0x.* rbx 0x' "with registers"
 logged '^  at 0x4[0-9a-f]+ \(hc_vs_run\+0x[0-9a-f]+\)' "and how it came there"
-demo=$(taskset -c 1,2 build/demo 2>&1)
+demo=$(build/demo 2>&1)
 report $? "new guests run" "$demo"
 ok "CPUs and timers work" cpus_work
 ok "the kernel log is clean" kernel_is_well

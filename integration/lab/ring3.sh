@@ -10,15 +10,8 @@
 
 . integration/lab/tap
 
-# A bug of QEMU's with CPU 0: integration/README.md.
-taskset -cp 1-2 $$ >/dev/null
-
-tree=/tmp/ring3-tree
-mkdir -p $tree
-cp -r build/mvctl build/microkernel.elf build/modules $tree/
-cp build/microv-attack.elf $tree/microv.elf
-mvctl=$tree/mvctl
-
+leave_cpu_0
+tree_with build/microv-attack.elf build/modules
 ok "start with the hostile image" $mvctl start
 before=$(free_kib)
 results build/ring3-attack
