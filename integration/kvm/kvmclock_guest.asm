@@ -51,7 +51,8 @@ GUEST_CODE show_time, 64
 	jmp	.next
 END_CODE
 
-; Polls for RSI ns; RBX: how often time went backwards; RAX: how many ns passed.
+; Halts with the time in RAX, polls for RSI ns, halts, halts with the time again; RBX: how often
+; time went backwards.
 GUEST_CODE wait_time, 64
 	mov	ecx, MSR_TIME
 	mov	eax, edi
@@ -62,6 +63,7 @@ GUEST_CODE wait_time, 64
 	KVMCLOCK
 	mov	r12, rax
 	mov	r13, rax
+	hlt
 .next:
 	KVMCLOCK
 	cmp	rax, r13
@@ -72,6 +74,8 @@ GUEST_CODE wait_time, 64
 	sub	rax, r12
 	cmp	rax, rsi
 	jb	.next
+	hlt
+	KVMCLOCK
 	hlt
 END_CODE
 
