@@ -5,180 +5,13 @@
  * as in KVM, a read ends when the next run begins, and writes are told one by one.
  */
 #include "cpuid.h"
+#include "emulate.h"
 #include "exit.h"
-#include "run.h"
 #include "vector.h"
-
-_Static_assert(EMU_READ == (int)WALK_READ && EMU_WRITE == (int)WALK_WRITE, "");
-_Static_assert(EMU_EXEC == (int)WALK_EXEC && EMU_USER == (int)WALK_USER, "");
 
 static struct mmio_state *mmio_state(const struct vs *vs)
 {
 	return &state_data(vs->st)->mmio;
-}
-
-static int op_translate(struct emu *e, uint64_t gla, unsigned int access, uint64_t *gpa)
-{
-	struct run *r = e->context;
-	struct mapping map;
-	struct fault fault;
-	int err = walk(r->c->cpu, &r->vs, gla, access, &map, &fault);
-
-	if (err < 0)
-		return EMU_ABSENT;
-	if (!err) {
-		*gpa = map.gpa;
-		return EMU_OK;
-	}
-	e->fault = (struct emu_fault){
-		.vector = fault.vector,
-		.has_error = 1,
-		.error = fault.error,
-		.addr = fault.addr,
-	};
-	return EMU_FAULT;
-}
-
-static int op_result(int err)
-{
-	return !err ? EMU_OK : err == -MK_EAGAIN ? EMU_ABSENT : EMU_NOT_MEMORY;
-}
-
-/* Where root has said that there is no memory, nobody need try. */
-static int op_load(struct emu *e, uint64_t gpa, void *buf, unsigned int len)
-{
-	struct run *r = e->context;
-
-	if (walk_gpa_refused(&r->vs, gpa, 0))
-		return EMU_NOT_MEMORY;
-	return op_result(walk_gpa_copy(r->c->cpu, &r->vs, gpa, buf, len, 0));
-}
-
-static int op_store(struct emu *e, uint64_t gpa, const void *buf, unsigned int len)
-{
-	struct run *r = e->context;
-
-	if (walk_gpa_refused(&r->vs, gpa, 1))
-		return EMU_NOT_MEMORY;
-	return op_result(walk_gpa_copy(r->c->cpu, &r->vs, gpa, (void *)buf, len, 1));
-}
-
-static int op_cmpxchg(struct emu *e, uint64_t gpa, const void *old, const void *value,
-		      unsigned int len)
-{
-	struct run *r = e->context;
-	int ret;
-
-	/* No instruction locks other sizes; CMPXCHG16B is aligned. */
-	if (!len || len > 16 || len & (len - 1) || (len == 16 && gpa % 16))
-		return EMU_UNHANDLED;
-	ret = walk_gpa_cmpxchg(r->c->cpu, &r->vs, gpa, old, value, len);
-	return ret > 0 ? EMU_RETRY : op_result(ret);
-}
-
-static void op_vector_get(struct emu *e, unsigned int n, uint8_t value[32])
-{
-	struct run *r = e->context;
-
-	vector_get(r->vectors, &r->vs, n, value);
-}
-
-static void op_vector_set(struct emu *e, unsigned int n, const uint8_t value[32])
-{
-	struct run *r = e->context;
-
-	vector_set(r->vectors, &r->vs, n, value);
-}
-
-static void op_fill(struct emu *e)
-{
-	struct run *r = e->context;
-	const struct mk_state *st = r->vs.st;
-
-	state_fetch(r->vs.id, r->vs.st, MK_G_SEG | MK_G_TABLE | MK_G_XCR);
-	memcpy(e->regs.seg, st->seg, sizeof(st->seg));
-	e->gdtr = st->gdtr;
-	e->idtr = st->idtr;
-	e->xcr0 = st->xcr0;
-}
-
-static const struct emu_ops ops = {
-	.translate = op_translate,
-	.load = op_load,
-	.store = op_store,
-	.cmpxchg = op_cmpxchg,
-	.vector_get = op_vector_get,
-	.vector_set = op_vector_set,
-	.fill = op_fill,
-};
-
-/* Each CPU's own: nobody waits for anybody. */
-static struct emu_cache caches[MV_MAX_PPS];
-
-static void emu_fill(struct emu *e, struct run *r)
-{
-	const struct mk_state *st = r->vs.st;
-
-	state_fetch(r->vs.id, r->vs.st, MK_G_CR);
-	/* All but what emu_step() fills in, and the registers. */
-	memset(&e->cr4_allowed, 0, offsetof(struct emu, out) - offsetof(struct emu, cr4_allowed));
-	memset(&e->pending, 0, offsetof(struct emu_pending, read));
-	e->ops = &ops;
-	e->context = r;
-	e->cache = &caches[r->c->cpu];
-	memcpy(e->regs.gpr, st->gpr, sizeof(st->gpr));
-	e->regs.rip = st->rip;
-	e->regs.rflags = st->rflags;
-	e->cr0 = st->cr0;
-	e->cr2 = st->cr2;
-	e->cr3 = st->cr3;
-	e->cr4 = st->cr4;
-	e->cr8 = st->cr8;
-	e->efer = st->efer;
-	e->cpl = walk_cpl(&r->vs);
-	e->lazy = walk_long_mode(&r->vs);
-	if (e->lazy)
-		e->regs.seg[MK_CS].attrib = MK_ATTR_L;
-	else
-		op_fill(e);
-}
-
-static void take_system(struct mk_state *st, const struct emu *e)
-{
-	if (!e->system)
-		return;
-	if (memcmp(st->seg, e->regs.seg, sizeof(st->seg)))
-		st->dirty |= MK_G_SEG;
-	if (memcmp(&st->gdtr, &e->gdtr, sizeof(e->gdtr)) ||
-	    memcmp(&st->idtr, &e->idtr, sizeof(e->idtr)))
-		st->dirty |= MK_G_TABLE;
-	memcpy(st->seg, e->regs.seg, sizeof(st->seg));
-	st->gdtr = e->gdtr;
-	st->idtr = e->idtr;
-}
-
-static void take_control(struct mk_state *st, const struct emu *e)
-{
-	if (st->cr0 != e->cr0 || st->cr2 != e->cr2 || st->cr3 != e->cr3 || st->cr4 != e->cr4 ||
-	    st->cr8 != e->cr8)
-		st->dirty |= MK_G_CR;
-	st->cr0 = e->cr0;
-	st->cr2 = e->cr2;
-	st->cr3 = e->cr3;
-	st->cr4 = e->cr4;
-	st->cr8 = e->cr8;
-	st->efer = e->efer;
-}
-
-static void take_regs(struct run *r, const struct emu *e)
-{
-	struct mk_state *st = r->vs.st;
-
-	memcpy(st->gpr, e->regs.gpr, sizeof(st->gpr));
-	st->rip = e->regs.rip;
-	st->rflags = e->regs.rflags;
-	take_system(st, e);
-	take_control(st, e);
 }
 
 /* All of the exit but gpa and flags; of an access that isn't emulated. */
@@ -273,7 +106,7 @@ static void emulated(struct run *r, const struct emu *e)
 	int lowers_tpr = e->cr8 < r->vs.st->cr8;
 
 	state_data(r->vs.st)->stats.emulated++;
-	take_regs(r, e);
+	emulate_take(r, e);
 	/* As in KVM, root looks whether an interrupt waits for that. */
 	if (lowers_tpr)
 		run_leave(r, mv_exit_reason_t_set_tpr);
@@ -295,7 +128,7 @@ static void faulted(struct run *r, const struct emu *e)
 		.addr = e->fault.addr,
 	};
 
-	take_regs(r, e);
+	emulate_take(r, e);
 	run_fault(r, &fault);
 	r->vs.st->inject.has_error = e->fault.has_error;
 }
@@ -304,8 +137,8 @@ static void wait_for_data(struct run *r, const struct emu *e)
 {
 	struct mmio_state *m = mmio_state(&r->vs);
 
-	take_regs(r, e);
-	m->waits = 1;
+	emulate_take(r, e);
+	m->waits = MMIO_DATA;
 	m->pending = e->pending;
 	leave_access(r, &m->pending.want, 0);
 }
@@ -315,8 +148,8 @@ static void wait_for_memory(struct run *r, const struct emu *e)
 {
 	struct mmio_state *m = mmio_state(&r->vs);
 
-	take_regs(r, e);
-	m->again = !!e->pending.reads;
+	emulate_take(r, e);
+	m->waits = e->pending.reads ? MMIO_MEMORY : MMIO_NONE;
 	m->pending = e->pending;
 	run_ask(r, 0);
 }
@@ -370,7 +203,7 @@ void emulate_exit(struct run *r)
 {
 	struct emu e;
 
-	emu_fill(&e, r);
+	emulate_fill(&e, r);
 	step(r, &e);
 }
 
@@ -378,19 +211,54 @@ void control_exit(struct run *r)
 {
 	struct emu e;
 
-	emu_fill(&e, r);
+	emulate_fill(&e, r);
 	e.cr4_allowed = cpuid_cr4(&r->vs);
 	e.gpa_reserved = ~0ULL << cpuid_phys_bits(&r->vs);
 	step(r, &e);
 }
 
+/* What a MOV does behind its access; in: what was read, or NULL. */
+static void move_end(struct run *r, const uint8_t *in)
+{
+	const struct emu_move *m = &mmio_state(&r->vs)->move;
+
+	if (in)
+		emu_move_end(m, r->vs.st->gpr, in);
+	state_data(r->vs.st)->stats.emulated++;
+	run_advance(r, m->next_rip);
+}
+
+/* With no need of the emulator, where root has said that there is no memory. 1: done. */
+static int move(struct run *r, const struct mk_exit *exit)
+{
+	const struct mk_state *st = r->vs.st;
+	struct mmio_state *m = mmio_state(&r->vs);
+	uint8_t code[WALK_CODE];
+
+	if (exit->mem_flags & ~MK_MEM_WRITE || exit->interrupted.type != MK_EVENT_NONE ||
+	    !walk_long_mode(&r->vs) || walk_code(r->c->cpu, &r->vs, code))
+		return 0;
+	m->move.rip = st->rip;
+	m->move.io.addr = exit->addr;
+	m->move.write = exit->mem_flags & MK_MEM_WRITE;
+	if (!emu_move(emulate_cache(r->c->cpu), st->gpr, code, &m->move))
+		return 0;
+	leave_access(r, &m->move.io, m->move.write);
+	if (m->move.write)
+		move_end(r, NULL);
+	else
+		m->waits = MMIO_MOVE;
+	return 1;
+}
+
 void mmio_exit(struct run *r)
 {
 	const struct mk_exit *exit = &r->vs.st->exit;
-	int emulated = walk_is_device(&r->vs, exit->addr, exit->mem_flags & MK_MEM_WRITE)
-			       ? is_emulated(r, exit)
-			       : -MK_EAGAIN;
+	int write = exit->mem_flags & MK_MEM_WRITE, emulated;
 
+	if (walk_gpa_refused(&r->vs, exit->addr, write) && move(r, exit))
+		return;
+	emulated = walk_is_device(&r->vs, exit->addr, write) ? is_emulated(r, exit) : -MK_EAGAIN;
 	if (emulated < 0)
 		run_ask(r, 0);
 	else if (!emulated)
@@ -403,24 +271,48 @@ uint32_t mmio_wanted(const struct vs *vs)
 {
 	const struct mmio_state *m = mmio_state(vs);
 
-	return m->waits ? m->pending.want.len : 0;
+	switch (m->waits) {
+	case MMIO_DATA:
+		return m->pending.want.len;
+	case MMIO_MOVE:
+		return m->move.io.len;
+	}
+	return 0;
+}
+
+/* in: what was read, or NULL: it has been given before. */
+static __attribute__((noinline)) void resume(struct run *r, const uint8_t *in)
+{
+	struct emu e;
+
+	emulate_fill(&e, r);
+	e.pending = mmio_state(&r->vs)->pending;
+	if (in)
+		emu_give(&e, in);
+	step(r, &e);
 }
 
 /* The data is forgotten when somebody moved RIP meanwhile. */
+static void go_on(struct run *r, enum mmio_waits waits, const uint8_t *in)
+{
+	const struct mmio_state *m = mmio_state(&r->vs);
+
+	if (walk_linear_rip(&r->vs) != (waits == MMIO_MOVE ? m->move.rip : m->pending.rip))
+		return;
+	if (waits == MMIO_MOVE)
+		move_end(r, in);
+	else
+		resume(r, waits == MMIO_DATA ? in : NULL);
+}
+
 void mmio_complete(struct run *r, const uint8_t *in, uint64_t in_bytes)
 {
 	struct mmio_state *m = mmio_state(&r->vs);
-	int waits = m->waits && in_bytes, again = m->again;
-	struct emu e;
+	enum mmio_waits waits = m->waits;
 
-	m->waits = m->again = 0;
-	if (m->told < m->outs) {
+	m->waits = MMIO_NONE;
+	if (m->told < m->outs)
 		leave_write(r);
-	} else if ((waits || again) && walk_linear_rip(&r->vs) == m->pending.rip) {
-		emu_fill(&e, r);
-		e.pending = m->pending;
-		if (waits)
-			emu_give(&e, in);
-		step(r, &e);
-	}
+	else if (waits == MMIO_MEMORY || (waits != MMIO_NONE && in_bytes))
+		go_on(r, waits, in);
 }

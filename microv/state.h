@@ -37,13 +37,19 @@ enum io_pending { IO_NONE = 0, IO_IN, IO_OUT, IO_INS };
 /* A RDMSR or WRMSR that user space serves; the next run completes it. */
 enum msr_pending { MSR_NONE = 0, MSR_READ, MSR_WRITE };
 
+/*
+ * An emulated instruction: `pending` wants data that user space reads, or has them, but memory was
+ * missing; or `move` wants data.
+ */
+enum mmio_waits { MMIO_NONE = 0, MMIO_DATA, MMIO_MEMORY, MMIO_MOVE };
+
 /* What an emulated instruction left for user space; goes on at the next run (mmio.c). */
 struct mmio_state {
-	uint8_t waits;	     /* `pending` waits for what user space reads */
-	uint8_t again;	     /* `pending` has what it read, but there was memory missing */
+	uint8_t waits;	    /* enum mmio_waits */
 	uint8_t outs, told; /* out[told..outs) are still to be told */
 	struct emu_io out[EMU_MAX_WRITES];
 	struct emu_pending pending;
+	struct emu_move move;
 };
 
 #define MTRR_VARIABLE 16U /* eight bases and masks */

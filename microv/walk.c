@@ -387,6 +387,15 @@ int walk_code_byte(unsigned int cpu, struct vs *vs)
 	return mk_window_check(m->entry, m->end, m->map.gpa + gla % MV_PAGE_SIZE);
 }
 
+int walk_code(unsigned int cpu, struct vs *vs, uint8_t code[WALK_CODE])
+{
+	unsigned int at = walk_linear_rip(vs) % MV_PAGE_SIZE;
+
+	if (at > MV_PAGE_SIZE - WALK_CODE || walk_code_byte(cpu, vs) < 0)
+		return -MK_ENOENT;
+	return mk_window_copy(memos[cpu].code.map.gpa + at, code, WALK_CODE, 0);
+}
+
 static unsigned int in_page(uint64_t gla, unsigned int len)
 {
 	unsigned int left = MV_PAGE_SIZE - gla % MV_PAGE_SIZE;

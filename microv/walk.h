@@ -88,6 +88,10 @@ int walk(unsigned int cpu, struct vs *vs, uint64_t gla, unsigned int access, str
 /* The byte at RIP, if the last walk for code was at this page and still holds; else less than 0. */
 int walk_code_byte(unsigned int cpu, struct vs *vs);
 
+/* The same of WALK_CODE bytes, if so many are left of the page. 0 or less. */
+#define WALK_CODE 16U
+int walk_code(unsigned int cpu, struct vs *vs, uint8_t code[WALK_CODE]);
+
 /*
  * Copies up to a page between buf and the guest's linear memory (into it with WALK_WRITE).
  * 0; 1 and the fault, with nothing copied; -MK_EFAULT when a page isn't memory of the VM;

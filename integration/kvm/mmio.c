@@ -9,6 +9,7 @@ GUEST(moves_16);
 GUEST(moves_32);
 GUEST(moves_64);
 GUEST(extend);
+GUEST(again);
 GUEST(modify);
 GUEST(exchange);
 GUEST(strings);
@@ -68,6 +69,51 @@ static void mov_64(void)
 	serve_all(&g.vcpu, moves, 9);
 	check_moves(&g, 0x112233445566b2a1, CODE(moves_64));
 	CHECK_EQ(kt_regs(&g.vcpu).rsi, 0xe1e2e3e4e5e6e7e8);
+}
+
+static void check_again(const struct kvm_regs *regs)
+{
+	CHECK_EQ(regs->r8, 0x11223344556677a3);
+	CHECK_EQ(regs->rax, 0x112233445566b388);
+	CHECK_EQ(regs->r9, 0x112233445566c3d3);
+	CHECK_EQ(regs->r10, 0xd5d6d7d3);
+	CHECK_EQ(regs->r11, 0xe1e2e3e4e5e6e7e3);
+	CHECK_EQ(regs->rcx, 0x83);
+	CHECK_EQ(regs->rdx, 0xffffff83);
+	CHECK_EQ(regs->r12, 0xffffffffffff8183);
+	CHECK_EQ(regs->rdi, 0xffffffff81828383);
+	CHECK_EQ(regs->rbx, 0x99);
+}
+
+/* An instruction that was executed before does the same. */
+static void mov_again(void)
+{
+	static const struct access a[] = {
+		W(0x10, 1, 0x77),		W(0x12, 2, 0x7788),
+		W(0x40, 4, 0x55667788),		W(0x18, 8, 0x1122334455667788),
+		W(0x14, 4, 0x89abcdef),		W(0x18, 8, 0xfffffffffffffffe),
+		W(0x1c, 4, 0x55667788),		R(0x20, 1, 0xa1),
+		R(0x21, 1, 0xb1),		R(0x22, 2, 0xc3d1),
+		R(0x24, 4, 0xd5d6d7d1),		R(0x28, 8, 0xe1e2e3e4e5e6e7e1),
+		R(0, 1, 0x81),			R(0, 1, 0x81),
+		R(2, 2, 0x8181),		R(4, 4, 0x81828381),
+	}, chain[] = {
+		R(0, 8, DEVICE + 8), R(8, 8, DEVICE + 16), R(16, 8, 0x99),
+	};
+	struct kt_guest g = kt_guest(KT_LONG64, CODE(again));
+	struct kvm_regs regs;
+	struct access next;
+
+	for (unsigned int i = 0; i < 3 * KT_LEN(a); i++) {
+		next = a[i / 3];
+		if (!next.write)
+			next.value += i % 3;
+		kt_context("access %u", i);
+		serve(&g.vcpu, &next);
+	}
+	serve_all(&g.vcpu, chain, KT_LEN(chain));
+	regs = kt_regs(&g.vcpu);
+	check_again(&regs);
 }
 
 static void movzx_movsx(void)
@@ -233,6 +279,7 @@ static const struct kt_test tests[] = {
 	{ "MMIO: MOV of 1, 2, 4 bytes, 32-bit code", mov_32 },
 	{ "MMIO: MOV of 1, 2, 4, 8 bytes, 64-bit code", mov_64 },
 	{ "MMIO: MOVZX, MOVSX, MOVSXD", movzx_movsx },
+	{ "MMIO: MOV, MOVZX, MOVSX once more", mov_again },
 	{ "MMIO: read, modify, write, and the flags", read_modify_write },
 	{ "MMIO: XCHG, CMPXCHG, XADD", xchg_cmpxchg_xadd },
 	{ "MMIO: STOS, MOVS, LODS, with REP", string_instructions },

@@ -55,6 +55,41 @@ GUEST_CODE extend, 64
 	hlt
 END_CODE
 
+; Each instruction three times in a row: the hypervisor knows it then.
+%macro THRICE 1+
+	mov	ebp, 3
+%%again:
+	%1
+	dec	ebp
+	jnz	%%again
+%endmacro
+
+GUEST_CODE again, 64
+	mov	ebx, DEVICE
+	mov	esi, 0x20
+	mov	rax, 0x1122334455667788
+	mov	r8, rax
+	mov	r9, rax
+	THRICE	mov	[rbx + 0x10], ah
+	THRICE	mov	[ebx + 0x12], ax
+	THRICE	mov	[rbx + rsi * 2], eax
+	THRICE	mov	[rbx + 0x18], rax
+	THRICE	mov	dword [rbx + 0x14], 0x89abcdef
+	THRICE	mov	qword [rbx + 0x18], -2
+	THRICE	mov	[abs qword DEVICE + 0x1c], eax
+	THRICE	mov	r8b, [rbx + 0x20]
+	THRICE	mov	ah, [rbx + 0x21]
+	THRICE	mov	r9w, [rbx + 0x22]
+	THRICE	mov	r10d, [rbx + 0x24]
+	THRICE	mov	r11, [rbx + 0x28]
+	THRICE	movzx	ecx, byte [rbx]
+	THRICE	movsx	edx, byte [rbx]
+	THRICE	movsx	r12, word [rbx + 2]
+	THRICE	movsxd	rdi, dword [rbx + 4]
+	THRICE	mov	rbx, [rbx]
+	hlt
+END_CODE
+
 ; Each leaves its flags in a register.
 GUEST_CODE modify, 64
 	mov	ebx, DEVICE

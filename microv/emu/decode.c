@@ -26,13 +26,15 @@ static const uint16_t op_of[ZYDIS_MNEMONIC_MAX_VALUE + 1] = { EMU_OPS(OP_INDEX) 
 static const uint16_t string_of[ZYDIS_MNEMONIC_MAX_VALUE + 1] = { STRING_OPS(STRING_INDEX) };
 
 /* All that decoding depends on but the bytes. Not 0. */
+#define MODE_64 (1 | 8)
+#define MODE_WIDE_BRANCHES 32
 static uint8_t mode_of(const struct emu *e)
 {
 	if (is_long64(e))
-		return 1 | 8 | (e->wide_branches ? 32 : 0);
+		return MODE_64 | (e->wide_branches ? MODE_WIDE_BRANCHES : 0);
 	return 1 | (e->regs.seg[MK_CS].attrib & MK_ATTR_DB ? 2 : 0) |
 	       (e->regs.seg[MK_SS].attrib & MK_ATTR_DB ? 4 : 0) |
-	       (is_protected(e) ? 16 : 0) | (e->wide_branches ? 32 : 0);
+	       (is_protected(e) ? 16 : 0) | (e->wide_branches ? MODE_WIDE_BRANCHES : 0);
 }
 
 static void init_decoder(const struct emu *e, ZydisDecoder *decoder)
@@ -230,6 +232,17 @@ static int is_plain(const struct insn *in)
 	       run == run_compare || run == run_unary;
 }
 
+/* See emu_move(). Memory is in one of both at most. */
+static int is_move(const struct insn *in)
+{
+	const struct operand *to = &in->operand[0], *from = &in->operand[1];
+
+	if (!in->plain || (in->op->run != run_mov && in->op->run != run_movsx))
+		return 0;
+	return to->kind == OPERAND_MEM ||
+	       (to->kind == OPERAND_GPR && from->kind == OPERAND_MEM);
+}
+
 static int convert(const struct emu *e, const ZydisDecodedInstruction *z,
 		   const ZydisDecodedOperand *operands, struct insn *in)
 {
@@ -255,6 +268,7 @@ static int convert(const struct emu *e, const ZydisDecodedInstruction *z,
 	if (is_long64(e) && !e->wide_branches)
 		narrow_branch(in, z);
 	in->plain = is_plain(in);
+	in->move = is_move(in);
 	return EMU_OK;
 }
 
@@ -306,4 +320,15 @@ int decode(struct emu *e, const uint8_t *code, unsigned int len, struct insn *ro
 		entry->mode = mode;
 	}
 	return err;
+}
+
+/* No MOV is a branch. */
+const struct insn *decode_known(const struct emu_cache *cache, uint64_t rip, const uint8_t *code)
+{
+	const struct entry *entry = (const struct entry *)cache + rip % ENTRIES;
+
+	if ((entry->mode & ~MODE_WIDE_BRANCHES) != MODE_64 ||
+	    memcmp(entry->code, code, entry->in.len))
+		return NULL;
+	return &entry->in;
 }

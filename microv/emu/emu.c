@@ -2,8 +2,6 @@
 /* One instruction: fetched, decoded, executed, and done or undone. See emu.h. */
 #include "insn.h"
 
-#define PAGE_SIZE 4096U
-
 void emu_set_code(struct emu *e, const void *code, unsigned int len)
 {
 	if (e->pending.valid || len > EMU_MAX_CODE)

@@ -163,4 +163,27 @@ void emu_give(struct emu *e, const void *data);
 /* The bytes at RIP, where the CPU told them (decode assist); others are fetched. */
 void emu_set_code(struct emu *e, const void *code, unsigned int len);
 
+/*
+ * Nearly all accesses to devices are a MOV, MOVZX or MOVSX between memory and a register (or of an
+ * immediate) in 64-bit code, executed before; and the CPU tells where its access went, having
+ * checked and translated it. Then no struct emu is needed.
+ */
+struct emu_move {
+	/* What the caller fills in: the instruction; io.addr is the gpa. */
+	uint64_t rip;
+	uint8_t write;
+	/* What emu_move() does. Of a read: the register, and how it gets the data. */
+	uint8_t reg, high, size, sign;
+	uint64_t next_rip;
+	struct emu_io io; /* of a write, with the data */
+};
+
+/*
+ * 1, and user space must do `io`: a write is then complete, a read by emu_move_end(), and either
+ * when RIP is next_rip, and RFLAGS.RF 0. 0: for emu_step(). `code` has EMU_MAX_CODE bytes.
+ */
+int emu_move(const struct emu_cache *cache, const uint64_t *gpr, const uint8_t *code,
+	     struct emu_move *m);
+void emu_move_end(const struct emu_move *m, uint64_t *gpr, const void *data);
+
 #endif

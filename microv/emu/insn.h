@@ -15,6 +15,7 @@ void *memcpy(void *dst, const void *src, size_t len);
 void *memset(void *dst, int byte, size_t len);
 int memcmp(const void *a, const void *b, size_t len);
 
+#define PAGE_SIZE 4096ULL
 #define CR0_PE (1ULL << 0)
 #define CR0_EM (1ULL << 2)
 #define CR0_TS (1ULL << 3)
@@ -66,6 +67,7 @@ struct insn {
 	uint8_t visible; /* operands that are written in assembler */
 	uint8_t count;	 /* those, and the others behind them */
 	uint8_t plain;	 /* in 64-bit mode no segment, table or XCR0 matters */
+	uint8_t move;	 /* emu_move() may do it */
 	struct operand operand[INSN_OPERANDS];
 };
 
@@ -86,6 +88,11 @@ struct op {
 #define DECODE_MORE 100
 int decode(struct emu *e, const uint8_t *code, unsigned int len, struct insn *room,
 	   const struct insn **in);
+
+/*
+ * The same for 64-bit code, if it was decoded before; else NULL. `code` has EMU_MAX_CODE bytes.
+ */
+const struct insn *decode_known(const struct emu_cache *cache, uint64_t rip, const uint8_t *code);
 
 /* The modes (APM vol. 2, 1.3). */
 static inline int is_long64(const struct emu *e)
@@ -164,6 +171,11 @@ void emu_checkpoint(struct emu *e);
 uint64_t reg_get(const struct emu *e, unsigned int reg, unsigned int size);
 /* 32 bits clear the upper half, 8 and 16 keep the rest (APM vol. 3, 1.2.3). */
 void reg_set(struct emu *e, unsigned int reg, unsigned int size, uint64_t value);
+/* The same without struct emu, of a GPR and of an address. */
+uint64_t gpr_operand_get(const uint64_t *gpr, const struct operand *o);
+void gpr_operand_set(uint64_t *gpr, const struct operand *o, uint64_t value);
+uint64_t operand_address(const uint64_t *gpr, uint64_t next_rip, const struct insn *in,
+			 const struct operand *o);
 uint64_t operand_ea(const struct emu *e, const struct insn *in, const struct operand *o);
 int operand_read(struct emu *e, const struct insn *in, unsigned int n, uint64_t *value);
 int operand_write(struct emu *e, const struct insn *in, unsigned int n, uint64_t value);

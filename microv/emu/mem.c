@@ -5,7 +5,6 @@
  */
 #include "insn.h"
 
-#define PAGE_SIZE 4096U
 #define TYPE_CODE 0x8U
 #define TYPE_DOWN 0x4U /* data: expand-down */
 #define TYPE_READWRITE 0x2U /* data: writable; code: readable */

@@ -29,6 +29,52 @@ int run_movbe(struct emu *e, const struct insn *in)
 	return operand_write(e, in, 0, __builtin_bswap64(value) >> (64 - in->operand[0].size * 8));
 }
 
+/* Is it what the CPU tells of? Another CPU may have changed the code since. */
+static int is_access(const struct emu_move *m, const struct operand *o, uint64_t ea, int write)
+{
+	unsigned int at = m->io.addr % PAGE_SIZE;
+
+	return write == m->write && ea % PAGE_SIZE == at && at + o->size <= PAGE_SIZE;
+}
+
+int emu_move(const struct emu_cache *cache, const uint64_t *gpr, const uint8_t *code,
+	     struct emu_move *m)
+{
+	const struct insn *in = decode_known(cache, m->rip, code);
+	const struct operand *to, *from, *mem;
+	uint64_t value;
+
+	if (!in || !in->move)
+		return 0;
+	to = &in->operand[0];
+	from = &in->operand[1];
+	mem = to->kind == OPERAND_MEM ? to : from;
+	m->next_rip = m->rip + in->len;
+	m->io.len = mem->size;
+	m->io.is_port = 0;
+	if (!is_access(m, mem, operand_address(gpr, m->next_rip, in, mem), mem == to))
+		return 0;
+	if (mem == to) {
+		value = from->kind == OPERAND_IMM ? from->imm : gpr_operand_get(gpr, from);
+		memcpy(m->io.data, &value, sizeof(value));
+	} else {
+		m->reg = to->reg;
+		m->high = to->high;
+		m->size = to->size;
+		m->sign = in->op->run == run_movsx;
+	}
+	return 1;
+}
+
+void emu_move_end(const struct emu_move *m, uint64_t *gpr, const void *data)
+{
+	const struct operand to = { .reg = m->reg, .high = m->high, .size = m->size };
+	uint64_t value = 0;
+
+	memcpy(&value, data, m->io.len);
+	gpr_operand_set(gpr, &to, m->sign ? (uint64_t)sign_extend(value, m->io.len) : value);
+}
+
 /* arg: the condition. */
 int run_set(struct emu *e, const struct insn *in)
 {

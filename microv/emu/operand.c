@@ -7,42 +7,54 @@ uint64_t reg_get(const struct emu *e, unsigned int reg, unsigned int size)
 	return e->regs.gpr[reg & 15] & size_mask(size);
 }
 
-void reg_set(struct emu *e, unsigned int reg, unsigned int size, uint64_t value)
+static void set(uint64_t *r, unsigned int size, uint64_t value)
 {
-	uint64_t *r = &e->regs.gpr[reg & 15], mask = size_mask(size);
+	uint64_t mask = size_mask(size);
 
 	*r = size >= 4 ? value & mask : (*r & ~mask) | (value & mask);
 }
 
-static uint64_t gpr_operand_get(const struct emu *e, const struct operand *o)
+void reg_set(struct emu *e, unsigned int reg, unsigned int size, uint64_t value)
 {
-	if (o->high)
-		return e->regs.gpr[o->reg & 15] >> 8 & 0xFF;
-	return reg_get(e, o->reg, o->size);
+	set(&e->regs.gpr[reg & 15], size, value);
 }
 
-static void gpr_operand_set(struct emu *e, const struct operand *o, uint64_t value)
+uint64_t gpr_operand_get(const uint64_t *gpr, const struct operand *o)
 {
-	uint64_t *r = &e->regs.gpr[o->reg & 15];
+	uint64_t r = gpr[o->reg & 15];
+
+	return o->high ? r >> 8 & 0xFF : r & size_mask(o->size);
+}
+
+void gpr_operand_set(uint64_t *gpr, const struct operand *o, uint64_t value)
+{
+	uint64_t *r = &gpr[o->reg & 15];
 
 	if (o->high)
 		*r = (*r & ~0xFF00ULL) | (value & 0xFF) << 8;
 	else
-		reg_set(e, o->reg, o->size, value);
+		set(r, o->size, value);
 }
 
-static uint64_t address_part(const struct emu *e, unsigned int reg)
+static uint64_t address_part(const uint64_t *gpr, uint64_t next_rip, unsigned int reg)
 {
 	if (reg == NO_REG)
 		return 0;
-	return reg == REG_RIP ? e->next_rip : e->regs.gpr[reg & 15];
+	return reg == REG_RIP ? next_rip : gpr[reg & 15];
+}
+
+uint64_t operand_address(const uint64_t *gpr, uint64_t next_rip, const struct insn *in,
+			 const struct operand *o)
+{
+	uint64_t ea = address_part(gpr, next_rip, o->base) +
+		      address_part(gpr, next_rip, o->index) * o->scale + o->disp;
+
+	return ea & size_mask(in->addr_size);
 }
 
 uint64_t operand_ea(const struct emu *e, const struct insn *in, const struct operand *o)
 {
-	uint64_t ea = address_part(e, o->base) + address_part(e, o->index) * o->scale + o->disp;
-
-	return ea & size_mask(in->addr_size);
+	return operand_address(e->regs.gpr, e->next_rip, in, o);
 }
 
 static int memory_read(struct emu *e, const struct insn *in, const struct operand *o,
@@ -60,7 +72,7 @@ int operand_read(struct emu *e, const struct insn *in, unsigned int n, uint64_t 
 
 	switch (o->kind) {
 	case OPERAND_GPR:
-		*value = gpr_operand_get(e, o);
+		*value = gpr_operand_get(e->regs.gpr, o);
 		return EMU_OK;
 	case OPERAND_SEG:
 		*value = e->regs.seg[o->reg].selector;
@@ -82,7 +94,7 @@ int operand_write(struct emu *e, const struct insn *in, unsigned int n, uint64_t
 
 	switch (o->kind) {
 	case OPERAND_GPR:
-		gpr_operand_set(e, o, value);
+		gpr_operand_set(e->regs.gpr, o, value);
 		return EMU_OK;
 	case OPERAND_SEG:
 		return segment_load(e, o->reg, value);
@@ -115,14 +127,14 @@ int place_open(struct emu *e, const struct insn *in, unsigned int n, struct plac
 	if (o->kind != OPERAND_GPR)
 		return EMU_UNHANDLED;
 	place->operand = o;
-	place->old = gpr_operand_get(e, o);
+	place->old = gpr_operand_get(e->regs.gpr, o);
 	return EMU_OK;
 }
 
 int place_close(struct emu *e, const struct insn *in, const struct place *place, uint64_t value)
 {
 	if (place->operand->kind != OPERAND_MEM) {
-		gpr_operand_set(e, place->operand, value);
+		gpr_operand_set(e->regs.gpr, place->operand, value);
 		return EMU_OK;
 	}
 	if (in->lock)

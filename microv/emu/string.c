@@ -7,7 +7,6 @@
 
 /* So that interrupts don't wait too long; the guest comes back for the rest. */
 #define MAX_ITERATIONS 1024U
-#define PAGE_SIZE 4096ULL
 
 /* The memory operand; both of MOVS and CMPS have the same size. */
 static const struct operand *memory_operand(const struct insn *in)

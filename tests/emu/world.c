@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define VEC_PF 14
+#define RFLAGS_RF (1U << 16)
 #define MAX_ROUNDS 100
 
 static struct world *world_of(struct emu *e)
@@ -140,6 +141,7 @@ void world_init(struct world *w, enum world_mode mode)
 	memset(w, 0, sizeof(*w));
 	e->ops = &ops;
 	e->context = w;
+	e->cache = &w->cache;
 	for (unsigned int i = 0; i <= MK_GS; i++)
 		e->regs.seg[i] = segment(mode, i == MK_CS);
 	e->regs.rflags = 2;
@@ -177,7 +179,7 @@ static void log_access(struct world *w, const struct emu_io *io, int write)
 /* The answer; and everything else is as new. */
 static void serve_read(struct world *w)
 {
-	struct emu *e = &w->emu, fresh = { .ops = &ops, .context = w };
+	struct emu *e = &w->emu, fresh = { .ops = &ops, .context = w, .cache = &w->cache };
 	struct emu_io io = e->pending.want;
 
 	if (io.is_port)
@@ -232,15 +234,46 @@ static enum emu_result step(struct emu *e)
 	return result;
 }
 
+/* The one access to the device since there were `logged`, or NULL. */
+static const struct access *only_access(const struct world *w, unsigned int logged)
+{
+	const struct access *a = &w->log[logged % WORLD_LOG];
+
+	return w->logged == logged + 1 && !a->is_port ? a : NULL;
+}
+
+/* An instruction that is done, with the registers before it, is what emu_move() makes of it. */
+static void check_move(struct world *w, struct emu_regs regs, const struct access *a)
+{
+	struct emu_move m = { .rip = regs.rip, .write = a->write, .io = { .addr = a->addr } };
+	const struct emu_regs *after = &w->emu.regs;
+
+	if (regs.rip > WORLD_SIZE - EMU_MAX_CODE ||
+	    !emu_move(&w->cache, regs.gpr, w->memory + regs.rip, &m))
+		return;
+	w->moves++;
+	if (!a->write)
+		emu_move_end(&m, regs.gpr, &a->data);
+	assert(m.io.addr == a->addr && m.io.len == a->len && !m.io.is_port);
+	assert(!a->write || !memcmp(m.io.data, &a->data, a->len));
+	assert(!memcmp(regs.gpr, after->gpr, sizeof(regs.gpr)) && m.next_rip == after->rip);
+	assert((regs.rflags & ~(uint64_t)RFLAGS_RF) == after->rflags);
+}
+
 enum emu_result world_step(struct world *w)
 {
+	const struct emu_regs before = w->emu.regs;
+	const unsigned int logged = w->logged;
 	enum emu_result result = step(&w->emu);
 
 	for (unsigned int i = 0; result == EMU_WAIT && i < MAX_ROUNDS; i++) {
 		serve_read(w);
 		result = step(&w->emu);
 	}
-	if (result == EMU_OK)
-		serve_writes(w);
+	if (result != EMU_OK)
+		return result;
+	serve_writes(w);
+	if (only_access(w, logged))
+		check_move(w, before, only_access(w, logged));
 	return result;
 }

@@ -29,12 +29,14 @@ struct access {
 
 struct world {
 	struct emu emu, hidden;
+	struct emu_cache cache;
 	uint8_t memory[WORLD_SIZE]; /* of the device's pages too */
 	uint8_t kind[WORLD_PAGES];
 	uint8_t ymm[EMU_MMX + 8][32];
 	struct access log[WORLD_LOG];
 	unsigned int logged;
 	unsigned int fetches;
+	unsigned int moves; /* that emu_move() did in the same way */
 	uint64_t port_in; /* what IN gives */
 	/* Changes memory behind the emulator's back before the next cmpxchg. */
 	void (*race)(struct world *w);

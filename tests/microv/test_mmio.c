@@ -497,6 +497,101 @@ static void table_in_hole(void **state)
 	assert_memory_equal(fake_ram + 0x8010, "abcdefgh", 8);
 }
 
+/* ---- MOV, where root has said that there is no memory: emu_move() ---- */
+
+/* The bytes are known, the pages too: from now on an access is a MOV's, as the CPU tells it. */
+static void know(const char *code, uint64_t flag)
+{
+	memcpy(fake_ram + CODE, code, 2);
+	state_data(st)->devices[0] = DEVICE_GPA | ABSENT_VALID;
+	state_data(st)->devices[1] = DEVICE_GPA | ABSENT_VALID | ABSENT_WRITE;
+	touch_device(MV_RUN_FLAG_ASK);
+	assert_access(flag, DEVICE_GPA + 0x10, 4, flag == MV_EXIT_MMIO_WRITE ? 0x55667788 : 0);
+	run_flags(MV_RUN_FLAG_ASK | MV_RUN_FLAG_COMPLETE_ONLY);
+	((uint64_t *)(fake_ram + 0x4000))[511] = BEFORE_GPA | 7; /* for who walks */
+	st->rip = CODE;
+}
+
+/* The guest's access, by what the CPU says of it. */
+static void told(uint64_t addr, uint32_t mem_flags)
+{
+	fake_exit(&(struct mk_exit){
+		.reason = MK_EXIT_MEM, .addr = addr, .mem_flags = mem_flags, .long_mode = 1,
+	});
+	run_flags(MV_RUN_FLAG_ASK);
+}
+
+#define READ "\x8B\x03" /* mov eax, [rbx] */
+#define WRITE "\x89\x03" /* mov [rbx], eax */
+
+static void known_read(void **state)
+{
+	uint64_t emulated;
+
+	(void)state;
+	know(READ, MV_EXIT_MMIO_READ);
+	emulated = state_data(st)->stats.emulated;
+	st->rflags |= RFLAGS_RF;
+	told(DEVICE_GPA + 0x10, 0);
+	assert_access(MV_EXIT_MMIO_READ, DEVICE_GPA + 0x10, 4, 0);
+	assert_int_equal(st->rip, CODE);
+	assert_int_equal(complete("abc", 3), MV_STATUS_FAILURE_UNKNOWN);
+	/* What was decoded is done, whatever is there now. */
+	st->gpr[MK_RBX] = 0;
+	memcpy(fake_ram + CODE, WRITE, 2);
+	assert_complete("\x01\x02\x03\x84", 4);
+	assert_int_equal(st->rip, CODE + 2);
+	assert_int_equal(st->gpr[MK_RAX], 0x84030201);
+	assert_int_equal(st->rflags & RFLAGS_RF, 0);
+	assert_int_equal(state_data(st)->stats.emulated, emulated + 1);
+	assert_int_equal(complete("abcd", 4), MV_STATUS_FAILURE_UNKNOWN);
+}
+
+static void known_read_is_given_up(void **state)
+{
+	(void)state;
+	know(READ, MV_EXIT_MMIO_READ);
+	told(DEVICE_GPA + 0x10, 0);
+	assert_complete(NULL, 0);
+	assert_int_equal(st->rip, CODE);
+	told(DEVICE_GPA + 0x10, 0);
+	st->rip = CODE + 0x100;
+	assert_complete("abcd", 4);
+	assert_int_equal(st->rip, CODE + 0x100);
+	assert_int_equal(st->gpr[MK_RAX], 0x1122334455667788);
+}
+
+static void known_write(void **state)
+{
+	(void)state;
+	know(WRITE, MV_EXIT_MMIO_WRITE);
+	st->shadow = 1;
+	st->rflags |= RFLAGS_TF;
+	told(DEVICE_GPA + 0x10, MK_MEM_WRITE);
+	assert_access(MV_EXIT_MMIO_WRITE, DEVICE_GPA + 0x10, 4, 0x55667788);
+	assert_int_equal(st->rip, CODE + 2);
+	assert_int_equal(st->shadow, 0);
+	assert_inject(VEC_DB, 0, 0);
+}
+
+/* It isn't what the instruction does: that is found out by emulating it. */
+static void another_access(void **state)
+{
+	(void)state;
+	know(READ, MV_EXIT_MMIO_READ);
+	state_data(st)->devices[2] = BEFORE_GPA | ABSENT_VALID;
+	told(DEVICE_GPA + 0x10, MK_MEM_WRITE);
+	assert_access(MV_EXIT_MMIO_READ, BEFORE_GPA + 0x10, 4, 0);
+	assert_complete(NULL, 0);
+	told(DEVICE_GPA + 0x14, 0);
+	assert_access(MV_EXIT_MMIO_READ, BEFORE_GPA + 0x10, 4, 0);
+	assert_complete(NULL, 0);
+	memcpy(fake_ram + CODE, WRITE, 2);
+	state_data(st)->devices[3] = BEFORE_GPA | ABSENT_VALID | ABSENT_WRITE;
+	told(DEVICE_GPA + 0x10, 0);
+	assert_access(MV_EXIT_MMIO_WRITE, BEFORE_GPA + 0x10, 4, 0x55667788);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -524,6 +619,10 @@ int main(void)
 		cmocka_unit_test_setup(ins_to_a_device, setup),
 		cmocka_unit_test_setup(control_registers, setup),
 		cmocka_unit_test_setup(task_priority, setup),
+		cmocka_unit_test_setup(known_read, setup),
+		cmocka_unit_test_setup(known_read_is_given_up, setup),
+		cmocka_unit_test_setup(known_write, setup),
+		cmocka_unit_test_setup(another_access, setup),
 	};
 
 	return cmocka_run_group_tests_name("microv mmio", tests, NULL, NULL);
