@@ -208,7 +208,7 @@ struct mk_exit {
 	mv_u8 cpl;
 	mv_u8 long_mode; /* 1: 64-bit code segment */
 	mv_u8 write;	 /* MSR: 1 for WRMSR */
-	mv_u8 big;	 /* 1: CS has its D bit */
+	mv_u8 big;	 /* not 0: CS has its D bit */
 	mv_u8 window;	 /* 1: the space that was open at MK_U_WINDOW still is */
 	struct {
 		mv_u16 port;

@@ -217,24 +217,30 @@ static struct mv_cdl_entry_t *find(const struct vs *vs, uint32_t fun, uint32_t i
 	return NULL;
 }
 
-/* Bits that show the state of the CPU. */
+/* Bits of leaf 1 that show the state of the CPU; of the others, of any leaf. */
+static inline void add_state_1(struct vs *vs, uint32_t *ecx, uint32_t *edx)
+{
+	struct mk_state *st = vs->st;
+
+	state_fetch(vs->id, st, MK_G_CR);
+	*ecx = (*ecx & ~ECX_OSXSAVE) | (st->cr4 & CR4_OSXSAVE ? ECX_OSXSAVE : 0);
+	*edx = (*edx & ~EDX_APIC) |
+	       (state_data(st)->msrs.apic_base & APIC_BASE_ENABLE ? EDX_APIC : 0);
+	if (state_data(st)->run_flags & MV_RUN_FLAG_MWAIT_MISC)
+		*ecx = (*ecx & ~ECX_MWAIT) |
+		       (state_data(st)->msrs.misc_enable & MISC_ENABLE_MWAIT ? ECX_MWAIT : 0);
+}
+
 static void add_state(struct vs *vs, struct mv_cdl_entry_t *e)
 {
 	struct mk_state *st = vs->st;
 
-	if (e->fun != 1 && e->fun != 7 && e->fun != LEAF_XSAVE)
+	if (e->fun == 1)
+		add_state_1(vs, &e->ecx, &e->edx);
+	if (e->fun != 7 && e->fun != LEAF_XSAVE)
 		return;
 	state_fetch(vs->id, st, MK_G_CR | (e->fun == LEAF_XSAVE ? MK_G_XCR : 0));
-	if (e->fun == 1) {
-		e->ecx &= ~ECX_OSXSAVE;
-		e->ecx |= st->cr4 & CR4_OSXSAVE ? ECX_OSXSAVE : 0;
-		if (state_data(st)->run_flags & MV_RUN_FLAG_MWAIT_MISC) {
-			e->ecx &= ~ECX_MWAIT;
-			e->ecx |= state_data(st)->msrs.misc_enable & MISC_ENABLE_MWAIT ? ECX_MWAIT : 0;
-		}
-		e->edx &= ~EDX_APIC;
-		e->edx |= state_data(st)->msrs.apic_base & APIC_BASE_ENABLE ? EDX_APIC : 0;
-	} else if (e->fun == 7 && e->idx == 0) {
+	if (e->fun == 7 && e->idx == 0) {
 		e->ecx &= ~ECX7_OSPKE;
 		e->ecx |= e->ecx & ECX7_PKU && st->cr4 & CR4_PKE ? ECX7_OSPKE : 0;
 	} else if (e->fun == LEAF_XSAVE && e->idx == 0) {
@@ -242,6 +248,30 @@ static void add_state(struct vs *vs, struct mv_cdl_entry_t *e)
 	} else if (e->fun == LEAF_XSAVE && e->idx == 1 && e->eax & XSAVEC) {
 		e->ebx = xsave_bytes(st->xcr0, 1);
 	}
+}
+
+/* Mostly the leaf is one of a list's first page. */
+int cpuid_show(struct vs *vs)
+{
+	const struct mv_cdl_entry_t *e = mk_own(vs->id, 0);
+	unsigned int count = state_data(vs->st)->cpuid_count;
+	const struct mv_cdl_entry_t *end = e + (count < PER_PAGE ? count : PER_PAGE);
+	uint64_t *gpr = vs->st->gpr;
+	uint32_t fun = gpr[MK_RAX], idx = gpr[MK_RCX], ecx, edx;
+
+	for (; e < end && (e->fun != fun || (e->flags & MV_CDL_ENTRY_FLAG_INDEX && e->idx != idx)); e++)
+		;
+	if (e >= end || fun == 7 || fun == LEAF_XSAVE)
+		return 0;
+	ecx = e->ecx;
+	edx = e->edx;
+	if (fun == 1)
+		add_state_1(vs, &ecx, &edx);
+	gpr[MK_RAX] = e->eax;
+	gpr[MK_RBX] = e->ebx;
+	gpr[MK_RCX] = ecx;
+	gpr[MK_RDX] = edx;
+	return 1;
 }
 
 static int is_amd(const struct mv_cdl_entry_t *e)

@@ -21,6 +21,9 @@ unsigned int cpuid_supported_all(struct mv_cdl_entry_t list[CPUID_MAX]);
 /* What the VS reads for e->fun, e->idx. */
 void cpuid_read(struct vs *vs, struct mv_cdl_entry_t *e);
 
+/* The same for the leaf in the VS's registers, and into them; 0: not an easy one, nothing done. */
+int cpuid_show(struct vs *vs);
+
 /* The list of the VS, as it reads it now; returns how many. */
 unsigned int cpuid_list(struct vs *vs, struct mv_cdl_entry_t list[CPUID_MAX]);
 

@@ -70,7 +70,7 @@ static uint8_t windows(const struct run *r)
 		  !can_interrupt(r->vs.st);
 	uint8_t window = 0;
 
-	if (r->window || data->intr != INTR_NONE || nmi)
+	if (data->run_flags & MV_RUN_FLAG_WINDOW || data->intr != INTR_NONE || nmi)
 		window |= MK_WINDOW_INTR;
 	if (data->nmi_masked && !data->nmi_iret)
 		window |= MK_WINDOW_IRET;
@@ -84,9 +84,9 @@ static int nothing(const struct run *r)
 {
 	const struct vs_data *data = state_data(r->vs.st);
 
-	return !r->window && r->vs.st->inject.type == MK_EVENT_NONE && data->intr == INTR_NONE &&
-	       !data->nmi_pending && !data->nmi_masked &&
-	       !(data->run_flags & MV_RUN_FLAG_MSR_ALL);
+	return !(data->run_flags & (MV_RUN_FLAG_WINDOW | MV_RUN_FLAG_MSR_ALL)) &&
+	       r->vs.st->inject.type == MK_EVENT_NONE && data->intr == INTR_NONE &&
+	       !data->nmi_pending && !data->nmi_masked;
 }
 
 void event_enter(struct run *r)
@@ -97,7 +97,7 @@ void event_enter(struct run *r)
 	if (nothing(r))
 		return;
 	choose(st);
-	if (r->window && can_interrupt(st) && !event_waits(st))
+	if (state_data(st)->run_flags & MV_RUN_FLAG_WINDOW && can_interrupt(st) && !event_waits(st))
 		run_leave(r, mv_exit_reason_t_window);
 	else
 		st->window = windows(r);

@@ -11,7 +11,7 @@ static uint64_t open_handle; /* 0: closed */
 
 int handle_is_open(uint64_t handle)
 {
-	return handle && handle == __atomic_load_n(&open_handle, __ATOMIC_ACQUIRE);
+	return __atomic_load_n(&open_handle, __ATOMIC_ACQUIRE) == handle && handle;
 }
 
 mv_status_t hc_id_version(struct call *c)

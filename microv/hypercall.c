@@ -54,8 +54,6 @@ static mv_status_t dispatch(struct call *c, uint64_t rax)
 		return MV_STATUS_FAILURE_UNSUPPORTED;
 	if (!handle_is_open(c->reg[0]) && needs_handle(rax))
 		return MV_STATUS_FAILURE_INVALID_HANDLE;
-	if (fn == hc_vs_run)
-		cpus[c->cpu].calling = CALLING_RUN;
 	return fn(c);
 }
 
@@ -63,23 +61,26 @@ static void finish(struct mk_state *st, mv_status_t status)
 {
 	st->gpr[MK_RAX] = status;
 	/* VMMCALL is three bytes (APM vol. 3); prefixes make it longer only where len tells. */
-	st->rip += st->exit.len ? st->exit.len : 3;
+	st->rip += 3;
+	if (__builtin_expect(st->exit.len, 0))
+		st->rip += st->exit.len - 3;
 }
 
 void hypercall(unsigned int cpu, struct mk_state *st)
 {
 	struct call c = { .cpu = cpu, .reg = &st->gpr[MK_R10] };
 	uint64_t rax = st->gpr[MK_RAX];
+	struct cpu *here = &cpus[cpu];
 
 	if (st->exit.cpl || !st->exit.long_mode ||
-	    (rax & MV_HYPERCALL_SIG_MASK) != MV_HYPERCALL_SIG_VAL) {
+	    rax >> 48 != MV_HYPERCALL_SIG_VAL >> 48) {
 		exit_inject_ud(st);
 		return;
 	}
 
-	cpus[cpu].calling = CALLING;
+	here->calling = CALLING;
 	finish(st, dispatch(&c, rax));
-	cpus[cpu].calling = 0;
+	here->calling = 0;
 	if (c.stop)
 		mk_cpu_stop();
 }

@@ -73,25 +73,11 @@ static uint64_t next_rip(const struct mk_state *st, const struct insn *insn)
 	return st->exit.next_rip ? st->exit.next_rip : st->rip + insn->prefixes + 1 + has_port;
 }
 
-/* 0, or the run goes on or ends without this instruction. */
-static __attribute__((noinline)) int find_next(struct run *r, uint64_t *next)
-{
-	struct fault fault;
-	struct insn insn;
-	int err = run_failed(r, insn_fetch(r->c->cpu, &r->vs, &insn, &fault), &fault);
-
-	if (!err)
-		*next = next_rip(r->vs.st, &insn);
-	return err;
-}
-
-static void simple(struct run *r)
+/* One element; `next` is behind the instruction. */
+static inline void simple(struct run *r, uint64_t next)
 {
 	struct mk_state *st = r->vs.st;
-	uint64_t value = st->gpr[MK_RAX] & mask(st->exit.io.size), next = st->exit.next_rip;
 
-	if (!next && find_next(r, &next))
-		return;
 	if (st->exit.io.flags & MK_IO_IN) {
 		wait_for(r, IO_IN, 1, next);
 		leave_io(r, MV_EXIT_IO_IN, 1, 0);
@@ -101,7 +87,16 @@ static void simple(struct run *r)
 		run_advance(r, next);
 	else
 		wait_for(r, IO_OUT, 1, next);
-	leave_io(r, MV_EXIT_IO_OUT, 1, value);
+	leave_io(r, MV_EXIT_IO_OUT, 1, st->gpr[MK_RAX] & mask(st->exit.io.size));
+}
+
+static __attribute__((noinline)) void simple_read(struct run *r)
+{
+	struct fault fault;
+	struct insn insn;
+
+	if (!run_failed(r, insn_fetch(r->c->cpu, &r->vs, &insn, &fault), &fault))
+		simple(r, next_rip(r->vs.st, &insn));
 }
 
 static int string_decode(struct run *r, struct string *s)
@@ -307,8 +302,10 @@ void io_exit(struct run *r)
 {
 	if (r->vs.st->exit.io.flags & MK_IO_STRING)
 		string(r);
+	else if (r->vs.st->exit.next_rip)
+		simple(r, r->vs.st->exit.next_rip);
 	else
-		simple(r);
+		simple_read(r);
 }
 
 static uint32_t ins_reps(struct mk_state *st, const struct string *s)
@@ -325,7 +322,7 @@ static uint32_t ins_reps(struct mk_state *st, const struct string *s)
  * Upwards all elements at once, or none when their memory faults; downwards one by one. Not more
  * than the registers ask for now: user space may have changed RCX or RDI meanwhile.
  */
-static __attribute__((noinline)) void ins_complete(struct run *r, const uint8_t *in)
+void io_read_string(struct run *r, const uint8_t *in)
 {
 	struct mk_state *st = r->vs.st;
 	struct vs_data *data = state_data(st);
@@ -357,31 +354,16 @@ static __attribute__((noinline)) void ins_complete(struct run *r, const uint8_t 
 	string_advance(r, data->io_rep, data->io_addr_size, data->io_next);
 }
 
-static void in_complete(struct run *r, const uint8_t *in)
+void io_read(struct run *r, uint64_t value)
 {
 	struct vs_data *data = state_data(r->vs.st);
-	uint64_t *rax = &r->vs.st->gpr[MK_RAX], value = 0;
+	uint64_t *rax = &r->vs.st->gpr[MK_RAX], old = data->io_size < 4 ? *rax : 0;
 
-	memcpy(&value, in, data->io_size);
-	if (data->io_size < 4)
-		value |= *rax & ~mask(data->io_size);
-	*rax = value;
+	*rax = (old & ~mask(data->io_size)) | (value & mask(data->io_size));
 	run_advance(r, data->io_next);
 }
 
-/* Nothing is completed when somebody moved RIP meanwhile. */
-void io_complete(struct run *r, const uint8_t *in)
+void io_written(struct run *r)
 {
-	struct vs_data *data = state_data(r->vs.st);
-	uint8_t io = data->io;
-
-	data->io = IO_NONE;
-	if (walk_linear_rip(&r->vs) != data->io_rip)
-		return;
-	if (io == IO_IN)
-		in_complete(r, in);
-	else if (io == IO_OUT)
-		run_advance(r, data->io_next);
-	else
-		ins_complete(r, in);
+	run_advance(r, state_data(r->vs.st)->io_next);
 }

@@ -44,20 +44,11 @@ struct msr {
 #define MSR_OWN(name, field, check_) RANGE(name, 1, OWN(field), 0, check_)
 
 static const struct msr msrs[] = {
+	/* Those that guests have in the CPU are looked for by user space only: behind the others. */
 	MSR(EFER, efer, MK_G_CR, EFER),
-	MSR(STAR, star, MK_G_MSR, ANY),
-	MSR(LSTAR, lstar, MK_G_MSR, CANONICAL),
-	MSR(CSTAR, cstar, MK_G_MSR, CANONICAL),
-	MSR(SFMASK, sfmask, MK_G_MSR, ANY),
-	MSR(KERNEL_GS_BASE, kernel_gs_base, MK_G_MSR, CANONICAL),
-	MSR(FS_BASE, seg[MK_FS].base, MK_G_SEG, CANONICAL),
-	MSR(GS_BASE, seg[MK_GS].base, MK_G_SEG, CANONICAL),
-	MSR(SYSENTER_CS, sysenter_cs, MK_G_MSR, ANY),
-	MSR(SYSENTER_ESP, sysenter_esp, MK_G_MSR, CANONICAL),
-	MSR(SYSENTER_EIP, sysenter_eip, MK_G_MSR, CANONICAL),
+	MSR_OWN(APIC_BASE, apic_base, APIC_BASE),
 	MSR(PAT, pat, MK_G_MSR, PAT),
 	MSR(TSC_AUX, tsc_aux, MK_G_MSR, TSC_AUX),
-	MSR_OWN(APIC_BASE, apic_base, APIC_BASE),
 	MSR_OWN(TSC_ADJUST, tsc_adjust, ANY),
 	MSR_OWN(MISC_ENABLE, misc_enable, ANY),
 	MSR_OWN(UCODE_REV, ucode_rev, ANY),
@@ -74,6 +65,16 @@ static const struct msr msrs[] = {
 	RANGE(MTRR_FIX64K, 1, OWN(mtrr_fixed[0]), 0, MTRR_TYPES),
 	RANGE(MTRR_FIX16K, 2, OWN(mtrr_fixed[1]), 0, MTRR_TYPES),
 	RANGE(MTRR_FIX4K, 8, OWN(mtrr_fixed[3]), 0, MTRR_TYPES),
+	MSR(STAR, star, MK_G_MSR, ANY),
+	MSR(LSTAR, lstar, MK_G_MSR, CANONICAL),
+	MSR(CSTAR, cstar, MK_G_MSR, CANONICAL),
+	MSR(SFMASK, sfmask, MK_G_MSR, ANY),
+	MSR(KERNEL_GS_BASE, kernel_gs_base, MK_G_MSR, CANONICAL),
+	MSR(FS_BASE, seg[MK_FS].base, MK_G_SEG, CANONICAL),
+	MSR(GS_BASE, seg[MK_GS].base, MK_G_SEG, CANONICAL),
+	MSR(SYSENTER_CS, sysenter_cs, MK_G_MSR, ANY),
+	MSR(SYSENTER_ESP, sysenter_esp, MK_G_MSR, CANONICAL),
+	MSR(SYSENTER_EIP, sysenter_eip, MK_G_MSR, CANONICAL),
 };
 
 /* MSRs that never change; what is written to the writable ones vanishes, as with KVM. */

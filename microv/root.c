@@ -110,7 +110,7 @@ static void root_unknown(unsigned int cpu, struct mk_state *st)
 		 st->exit.raw[2], st->rip);
 }
 
-static void (*const handlers[])(unsigned int cpu, struct mk_state *st) = {
+static void (*const handlers[MK_EXIT_COUNT])(unsigned int cpu, struct mk_state *st) = {
 	[MK_EXIT_HYPERCALL] = hypercall,
 	[MK_EXIT_MSR] = root_msr,
 	[MK_EXIT_VIRT] = root_virt,
@@ -127,7 +127,7 @@ void root_exit(unsigned int cpu)
 	stats_exit(st);
 	if (!st->exit.window)
 		cpus[cpu].window = 0; /* closed on the way */
-	if (reason < ARRAY_SIZE(handlers) && handlers[reason])
+	if (reason < MK_EXIT_COUNT && handlers[reason])
 		handlers[reason](cpu, st);
 	else
 		root_unknown(cpu, st);

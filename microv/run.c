@@ -89,19 +89,30 @@ int run_failed(struct run *r, int err, const struct fault *fault)
 	return err;
 }
 
-void run_advance(struct run *r, uint64_t next)
+static __attribute__((noinline)) void advance_rarely(struct run *r, uint64_t next)
 {
 	struct mk_state *st = r->vs.st;
-	uint64_t rflags = st->rflags;
 
 	st->rip = walk_long_mode(&r->vs) ? next : (uint32_t)next;
-	st->rflags = rflags & ~RFLAGS_RF;
+	st->rflags &= ~RFLAGS_RF;
 	st->shadow = 0;
-	if (rflags & RFLAGS_TF)
+	if (st->rflags & RFLAGS_TF)
 		run_single_step(r);
 }
 
-__attribute__((noinline)) void run_single_step(struct run *r)
+void run_advance(struct run *r, uint64_t next)
+{
+	struct mk_state *st = r->vs.st;
+
+	if (!walk_as_exited(st) || st->rflags & (RFLAGS_TF | RFLAGS_RF) || !st->exit.long_mode) {
+		advance_rarely(r, next);
+		return;
+	}
+	st->rip = next;
+	st->shadow = 0;
+}
+
+void run_single_step(struct run *r)
 {
 	struct mk_state *st = r->vs.st;
 
@@ -174,56 +185,76 @@ static __attribute__((noinline)) int write_lists(struct run *r)
 	return 0;
 }
 
+/* Nothing is completed when somebody moved RIP meanwhile. */
+static inline void complete_io(struct run *r, const uint8_t *in)
+{
+	struct vs_data *data = state_data(r->vs.st);
+	const struct mv_run_t *page = mk_shared();
+	uint8_t io = data->io;
+
+	data->io = IO_NONE;
+	if (io == IO_NONE || walk_linear_rip(&r->vs) != data->io_rip)
+		return;
+	if (io == IO_OUT)
+		io_written(r);
+	else if (io == IO_IN)
+		io_read(r, __atomic_load_n((const uint64_t *)page->in, __ATOMIC_RELAXED));
+	else
+		io_read_string(r, in);
+}
+
+static inline void complete(struct run *r, const uint8_t *in, uint64_t in_bytes)
+{
+	struct vs_data *data = state_data(r->vs.st);
+
+	complete_io(r, in);
+	if (mmio_pending(data))
+		mmio_complete(r, in, in_bytes);
+	if (data->msr != MSR_NONE)
+		msr_complete(r, in);
+}
+
+static __attribute__((noinline)) void complete_with(struct run *r, uint64_t in_bytes)
+{
+	const struct mv_run_t *page = mk_shared();
+	uint8_t in[MV_EXIT_IO_MAX_BYTES];
+
+	copy_once(in, page->in, in_bytes);
+	complete(r, in, in_bytes);
+}
+
 /* Copies mv_run_t, as far as it is to be used, and checks it before any of it is done. */
 static mv_status_t begin(struct run *r)
 {
 	const struct mv_run_t *page = mk_shared();
 	uint64_t flags = __atomic_load_n(&page->flags, __ATOMIC_RELAXED);
 	uint64_t in_bytes = __atomic_load_n(&page->in_bytes, __ATOMIC_RELAXED);
-	struct vs_data *data = state_data(r->vs.st);
-	uint8_t in[MV_EXIT_IO_MAX_BYTES];
 
 	if (flags & ~MV_RUN_FLAGS_ALL || !input_fits(r, in_bytes, flags))
 		return MV_STATUS_FAILURE_UNKNOWN;
-	if (in_bytes)
-		copy_once(in, page->in, in_bytes);
 	if (!(flags & MV_RUN_FLAG_NO_LISTS) && write_lists(r))
 		return MV_STATUS_FAILURE_UNKNOWN;
 
-	data->run_flags = flags;
-	walk_answer(&r->vs, flags);
-	r->window = !!(flags & MV_RUN_FLAG_WINDOW);
-	if (data->io != IO_NONE)
-		io_complete(r, in);
-	mmio_complete(r, in, in_bytes);
-	if (data->msr != MSR_NONE)
-		msr_complete(r, in);
+	state_data(r->vs.st)->run_flags = flags;
+	if (flags & (MV_RUN_FLAG_NO_MEMORY | MV_RUN_FLAG_FORGET))
+		walk_answer(&r->vs, flags);
+	state_data(r->vs.st)->asked = 0;
+	if (in_bytes && state_data(r->vs.st)->io != IO_IN)
+		complete_with(r, in_bytes);
+	else
+		complete(r, NULL, 0);
 	if (flags & MV_RUN_FLAG_COMPLETE_ONLY && !r->done)
 		run_leave(r, mv_exit_reason_t_interrupt);
 	return MV_STATUS_SUCCESS;
 }
 
-static void enter(struct run *r)
+static void left(struct run *r, int64_t err, uint64_t since)
 {
 	struct vs_stats *stats = &state_data(r->vs.st)->stats;
-	uint64_t since, left;
-	int64_t err;
+	uint64_t now = rdtsc();
 
-	event_enter(r);
-	if (r->done)
-		return;
-	since = rdtsc();
-	tsc_enter(&r->vs, since);
-	if (kvmclock_enter(&r->vs)) {
-		run_ask(r, 0);
-		return;
-	}
-	stats->delivered[r->vs.st->inject.type]++;
-	err = mk_vs_run(r->vs.id);
-	left = rdtsc();
-	stats->guest_ticks += left - since;
-	tsc_leave(&r->vs, left);
-
+	stats->guest_ticks += now - since;
+	tsc_leave(&r->vs, now);
 	if (err || !r->vs.st->exit.window)
 		cpus[r->c->cpu].window = 0; /* closed on the way */
 	if (!err) {
@@ -238,6 +269,24 @@ static void enter(struct run *r)
 		r->done = 1;
 		r->status = MV_STATUS_FAILURE_UNKNOWN;
 	}
+}
+
+static void enter(struct run *r)
+{
+	uint64_t since;
+
+	event_enter(r);
+	if (r->done)
+		return;
+	since = rdtsc();
+	tsc_enter(&r->vs, since);
+	if (kvmclock_enter(&r->vs)) {
+		run_ask(r, 0);
+		return;
+	}
+	if (r->vs.st->inject.type != MK_EVENT_NONE)
+		state_data(r->vs.st)->stats.delivered[r->vs.st->inject.type]++;
+	left(r, mk_vs_run(r->vs.id), since);
 }
 
 /* Behind every exit, so that the caller need not ask. */
@@ -259,6 +308,7 @@ mv_status_t hc_vs_run(struct call *c)
 	mv_status_t status;
 	struct run r;
 
+	cpus[c->cpu].calling = CALLING_RUN;
 	r.c = c;
 	r.done = 0;
 	r.vectors = NULL;

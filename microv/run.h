@@ -12,7 +12,6 @@ struct run {
 	struct call *c;
 	struct vs vs;
 	int done; /* leave the guest: `status` answers root */
-	int window; /* leave it when it can take an interrupt */
 	mv_status_t status;
 	struct vectors *vectors; /* while an instruction is emulated (mmio.c) */
 };
@@ -56,10 +55,14 @@ mv_status_t run_crashed(struct call *c);
 /* Serves the exit in the guest's state page (guest.c). */
 void guest_exit(struct run *r);
 
-/* An IO exit; and what completes it, if one waits, at the next run, with the bytes that root
- * read (io.c). */
+/*
+ * An IO exit; and what completes it at the next run: an OUT, an IN with what root read, an INS with
+ * as much as it waits for (io.c).
+ */
 void io_exit(struct run *r);
-void io_complete(struct run *r, const uint8_t *in);
+void io_written(struct run *r);
+void io_read(struct run *r, uint64_t value);
+void io_read_string(struct run *r, const uint8_t *in);
 
 /*
  * RDMSR or WRMSR; what completes it at the next run, with the value that was read; and how many
@@ -96,5 +99,11 @@ void control_exit(struct run *r);
 void mmio_exit(struct run *r);
 void mmio_complete(struct run *r, const uint8_t *in, uint64_t in_bytes);
 uint32_t mmio_wanted(const struct vs *vs);
+
+/* Is there anything for mmio_complete()? */
+static inline int mmio_pending(const struct vs_data *data)
+{
+	return data->mmio.waits != MMIO_NONE || data->mmio.told < data->mmio.outs;
+}
 
 #endif

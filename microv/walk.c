@@ -284,15 +284,15 @@ static inline uint64_t who(const struct vs *vs, unsigned int access)
 }
 _Static_assert(MK_GUEST_VS_FIRST > 0, "no guest's VS makes 0 of it");
 
-/* Is the memo about this, but for what the entries are now? With the window open, then. */
-static inline int memo_is_of(const struct memo *m, unsigned int cpu, const struct vs *vs,
-			     uint64_t gla, unsigned int access)
+/* Is the memo about this, but for what the entries are now? */
+static inline int memo_is_of(const struct memo *m, const struct vs *vs, uint64_t gla,
+			     unsigned int access)
 {
 	const struct mk_state *st = vs->st;
 
 	return m->gla == gla - gla % MV_PAGE_SIZE && m->who == who(vs, access) &&
 	       m->cr3 == st->cr3 && m->cr0 == st->cr0 && m->cr4 == st->cr4 &&
-	       m->efer == st->efer && !walk_gpa_open(cpu, vs);
+	       m->efer == st->efer;
 }
 
 static int entries_hold(const struct memo *m)
@@ -365,7 +365,7 @@ int walk(unsigned int cpu, struct vs *vs, uint64_t gla, unsigned int access, str
 
 	KEEP(m);
 	state_fetch(vs->id, vs->st, MK_G_CR);
-	if (memo_is_of(m, cpu, vs, gla, access) && entries_hold(m)) {
+	if (memo_is_of(m, vs, gla, access) && !walk_gpa_open(cpu, vs) && entries_hold(m)) {
 		map->gpa = m->map.gpa + gla % MV_PAGE_SIZE;
 		map->flags = m->map.flags;
 		return 0;
@@ -375,14 +375,16 @@ int walk(unsigned int cpu, struct vs *vs, uint64_t gla, unsigned int access, str
 			 map, fault);
 }
 
+/* What the memo read is in the window if that is this VM's, however old. */
 int walk_code_byte(unsigned int cpu, struct vs *vs)
 {
-	unsigned int access = WALK_EXEC | (walk_cpl(vs) == 3 ? WALK_USER : 0);
+	unsigned int access = WALK_EXEC | (vs->st->exit.cpl == 3 ? WALK_USER : 0);
 	const struct memo *m = &memos[cpu].code;
 	uint64_t gla = walk_linear_rip(vs);
 
 	KEEP(m);
-	if (!memo_is_of(m, cpu, vs, gla, access))
+	if (!walk_as_exited(vs->st) || cpus[cpu].window != vs->vmid ||
+	    !memo_is_of(m, vs, gla, access))
 		return -MK_ENOENT;
 	return mk_window_check(m->entry, m->end, m->map.gpa + gla % MV_PAGE_SIZE);
 }

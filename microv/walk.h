@@ -78,7 +78,7 @@ static inline uint64_t walk_linear_rip(struct vs *vs)
 int walk_is_device(struct vs *vs, uint64_t gpa, int write);
 /* Did root say so, for sure? */
 int walk_gpa_refused(struct vs *vs, uint64_t gpa, int write);
-/* At the beginning of a run: root's answer, and whether to forget the earlier ones. */
+/* At the beginning of a run with one of these flags: root's answer; it forgets the earlier ones. */
 void walk_answer(struct vs *vs, uint64_t run_flags);
 
 /* Translates one address. 0; 1 and the fault; or -MK_EAGAIN. */

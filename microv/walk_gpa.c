@@ -63,7 +63,6 @@ void walk_answer(struct vs *vs, uint64_t run_flags)
 		data->devices[data->devices_next++ % ABSENT_PAGES] = data->asked;
 	if (run_flags & MV_RUN_FLAG_FORGET)
 		memset(data->devices, 0, sizeof(data->devices));
-	data->asked = 0;
 }
 
 int walk_gpa_absent(struct vs *vs, uint64_t gpa, int write)

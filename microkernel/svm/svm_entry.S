@@ -10,13 +10,13 @@
 /*
  * s64 svm_enter(u64 vmcb_spa, u64 *gpr, u64 host_vmcb_spa)
  * In the guest all registers are its own; VMRUN gives back only RAX and RSP of the host.
- * Stack meanwhile: (%rsp) host VMCB, 8(%rsp) gpr. Then svm_left(cpu), with nothing of the
+ * Stack meanwhile: gpr, host VMCB. Then svm_left(cpu), with nothing of the
  * guest's in registers that C may use.
  */
 	.globl svm_enter
 svm_enter:
-	push	%rsi
 	push	%rdx
+	push	%rsi
 	mov	%rdi, %rax
 	vmload	%rax
 	mov	MK_RBX*8(%rsi), %rbx
@@ -32,7 +32,7 @@ svm_enter:
 	vmrun	%rax
 	cli
 	vmsave	%rax
-	mov	8(%rsp), %rax
+	pop	%rax
 	mov	%rbx, MK_RBX*8(%rax)
 	mov	%rcx, MK_RCX*8(%rax)
 	mov	%rdx, MK_RDX*8(%rax)
@@ -44,7 +44,6 @@ svm_enter:
 	.endr
 	pop	%rax
 	vmload	%rax
-	pop	%rax
 	mov	%gs:0, %rdi
 	.irp	reg, ebx, ecx, edx, ebp, esi, r8d, r9d, r10d, r11d, r12d, r13d, r14d, r15d
 	xor	%\reg, %\reg

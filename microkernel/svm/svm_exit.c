@@ -129,13 +129,14 @@ static struct mk_event interrupted(u64 info)
 	};
 }
 
-STRAIGHT void decode_more(const struct cpu *cpu, const struct vmcb *v, struct mk_exit *exit)
+STRAIGHT void decode_more(const struct cpu *cpu, const struct vmcb *v, u8 why, struct mk_exit *exit)
 {
-	if (exit->reason == MK_EXIT_IO)
+	exit->reason = why;
+	if (why == MK_EXIT_IO)
 		decode_io(cpu, v, exit);
-	else if (exit->reason == MK_EXIT_MEM)
+	else if (why == MK_EXIT_MEM)
 		decode_mem(v, exit);
-	else if (exit->reason == MK_EXIT_MSR)
+	else if (why == MK_EXIT_MSR)
 		exit->write = v->exit_info1 & 1;
 	else
 		decode_exception(v, exit);
@@ -144,20 +145,18 @@ STRAIGHT void decode_more(const struct cpu *cpu, const struct vmcb *v, struct mk
 STRAIGHT void decode(const struct cpu *cpu, const struct vmcb *v, u8 why, struct mk_event event,
 		     struct mk_exit *exit)
 {
-	const u16 cs = v->cs.attrib;
-
-	exit->reason = why & ~MORE;
+	exit->reason = why;
 	exit->len = 0;
 	exit->cpl = v->cpl;
-	exit->long_mode = v->efer / EFER_LMA & cs / ATTRIB_L & 1;
-	exit->big = cs / ATTRIB_DB & 1;
+	exit->long_mode = v->efer / EFER_LMA & v->cs.attrib / ATTRIB_L & 1;
+	exit->big = v->cs.attrib >> 8 & ATTRIB_DB >> 8;
 	exit->window = !!cpu->window;
 	exit->cs_base = v->cs.base;
 	exit->interrupted = event;
 	if (cpu->features & CPU_NRIPS && v->next_rip > v->rip && v->next_rip - v->rip <= 15)
 		exit->len = v->next_rip - v->rip;
 	if (why & MORE)
-		decode_more(cpu, v, exit);
+		decode_more(cpu, v, why & ~MORE, exit);
 }
 
 /* What every exit shows; ring 3 asks for the rest when it needs it. */

@@ -123,7 +123,7 @@ static void mode_and_cpl(void **state)
 	v.cpl = 0;
 	v.cs.attrib = 0xC9B; /* compatibility mode */
 	decode(SVM_EXIT_VMMCALL, 0, 0);
-	assert_int_equal(e->big, 1);
+	assert_int_not_equal(e->big, 0);
 	assert_int_equal(e->cpl, 0);
 	assert_int_equal(e->long_mode, 0);
 	v.cs.attrib = 0x29B; /* the bit means nothing outside of long mode */

@@ -293,6 +293,10 @@ static void code_byte(void **state)
 
 	(void)state;
 	fake_mode_64(id);
+	vs.st->dirty = 0; /* as an exit leaves it */
+	vs.st->valid = MK_G_ALL;
+	vs.st->exit.long_mode = 1;
+	vs.st->exit.cpl = 0;
 	vs.st->rip = 0x400123;
 	assert_true(walk_code_byte(0, &vs) < 0);
 	assert_int_equal(go(0x400000, WALK_EXEC), 0);
@@ -304,9 +308,16 @@ static void code_byte(void **state)
 		*depends[i] ^= 1ULL << 11;
 	}
 	assert_true(walk_code_byte(1, &vs) < 0);
-	vs.st->seg[MK_SS].attrib |= MK_ATTR_DPL;
+	vs.st->exit.cpl = 3;
 	assert_true(walk_code_byte(0, &vs) < 0);
-	vs.st->seg[MK_SS].attrib &= ~MK_ATTR_DPL;
+	vs.st->exit.cpl = 0;
+	vs.st->dirty = MK_G_SEG;
+	assert_true(walk_code_byte(0, &vs) < 0);
+	vs.st->dirty = 0;
+	cpus[0].window = 0;
+	assert_true(walk_code_byte(0, &vs) < 0);
+	assert_int_equal(go(0x400000, WALK_EXEC), 0);
+	assert_true(walk_code_byte(0, &vs) >= 0);
 	vs.st->rip = 0x401000;
 	assert_true(walk_code_byte(0, &vs) < 0);
 
