@@ -222,7 +222,6 @@ static inline void add_state_1(struct vs *vs, uint32_t *ecx, uint32_t *edx)
 {
 	struct mk_state *st = vs->st;
 
-	state_fetch(vs->id, st, MK_G_CR);
 	*ecx = (*ecx & ~ECX_OSXSAVE) | (st->cr4 & CR4_OSXSAVE ? ECX_OSXSAVE : 0);
 	*edx = (*edx & ~EDX_APIC) |
 	       (state_data(st)->msrs.apic_base & APIC_BASE_ENABLE ? EDX_APIC : 0);
@@ -235,12 +234,12 @@ static void add_state(struct vs *vs, struct mv_cdl_entry_t *e)
 {
 	struct mk_state *st = vs->st;
 
-	if (e->fun == 1)
-		add_state_1(vs, &e->ecx, &e->edx);
-	if (e->fun != 7 && e->fun != LEAF_XSAVE)
+	if (e->fun != 1 && e->fun != 7 && e->fun != LEAF_XSAVE)
 		return;
 	state_fetch(vs->id, st, MK_G_CR | (e->fun == LEAF_XSAVE ? MK_G_XCR : 0));
-	if (e->fun == 7 && e->idx == 0) {
+	if (e->fun == 1) {
+		add_state_1(vs, &e->ecx, &e->edx);
+	} else if (e->fun == 7 && e->idx == 0) {
 		e->ecx &= ~ECX7_OSPKE;
 		e->ecx |= e->ecx & ECX7_PKU && st->cr4 & CR4_PKE ? ECX7_OSPKE : 0;
 	} else if (e->fun == LEAF_XSAVE && e->idx == 0) {
@@ -259,9 +258,10 @@ int cpuid_show(struct vs *vs)
 	uint64_t *gpr = vs->st->gpr;
 	uint32_t fun = gpr[MK_RAX], idx = gpr[MK_RCX], ecx, edx;
 
-	for (; e < end && (e->fun != fun || (e->flags & MV_CDL_ENTRY_FLAG_INDEX && e->idx != idx)); e++)
-		;
-	if (e >= end || fun == 7 || fun == LEAF_XSAVE)
+	for (; e < end; e++)
+		if (e->fun == fun && (!(e->flags & MV_CDL_ENTRY_FLAG_INDEX) || e->idx == idx))
+			break;
+	if (e >= end || fun == 7 || fun == LEAF_XSAVE || !state_has(vs->st, MK_G_CR))
 		return 0;
 	ecx = e->ecx;
 	edx = e->edx;

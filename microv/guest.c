@@ -171,6 +171,7 @@ static void guest_exception(struct run *r)
 static void guest_shutdown(struct run *r)
 {
 	state_init(r->vs.id, r->vs.st);
+	r->vs.st->exit.interrupted.type = MK_EVENT_NONE; /* it is gone */
 	run_leave_hlt(r, mv_hlt_t_vm_crash);
 }
 
@@ -253,6 +254,5 @@ void guest_exit(struct run *r)
 		handlers[reason](r);
 	else
 		run_leave_unknown(r);
-	if (reason != MK_EXIT_SHUTDOWN)
-		exit_reinject(r->vs.st);
+	exit_reinject(r->vs.st);
 }

@@ -140,6 +140,12 @@ static inline struct vs_data *state_data(struct mk_state *st)
 /* Makes groups (MK_G_*) of the state page valid. */
 void state_fetch_missing(unsigned int vsid, uint32_t groups);
 
+/* Are all these groups there? */
+static inline int state_has(const struct mk_state *st, uint32_t groups)
+{
+	return !(groups & ~(st->valid | st->dirty));
+}
+
 static inline void state_fetch(unsigned int vsid, struct mk_state *st, uint32_t groups)
 {
 	groups &= ~(st->valid | st->dirty);

@@ -378,13 +378,16 @@ int walk(unsigned int cpu, struct vs *vs, uint64_t gla, unsigned int access, str
 /* What the memo read is in the window if that is this VM's, however old. */
 int walk_code_byte(unsigned int cpu, struct vs *vs)
 {
-	unsigned int access = WALK_EXEC | (vs->st->exit.cpl == 3 ? WALK_USER : 0);
 	const struct memo *m = &memos[cpu].code;
-	uint64_t gla = walk_linear_rip(vs);
+	unsigned int access;
+	uint64_t gla;
 
 	KEEP(m);
-	if (!walk_as_exited(vs->st) || cpus[cpu].window != vs->vmid ||
-	    !memo_is_of(m, vs, gla, access))
+	if (!walk_as_exited(vs->st) || cpus[cpu].window != vs->vmid)
+		return -MK_ENOENT;
+	access = WALK_EXEC | (vs->st->exit.cpl == 3 ? WALK_USER : 0);
+	gla = walk_linear_rip(vs);
+	if (!memo_is_of(m, vs, gla, access))
 		return -MK_ENOENT;
 	return mk_window_check(m->entry, m->end, m->map.gpa + gla % MV_PAGE_SIZE);
 }

@@ -166,7 +166,8 @@ static int64_t vs_run(unsigned int vsid)
 
 	assert_true(vsid >= MK_GUEST_VS_FIRST);
 	fake.runs++;
-	fake.window = -1;
+	if (!fake.window_stays)
+		fake.window = -1;
 	if (fake.run_error)
 		return fake.run_error;
 	if (fake.busy && fake.busy--)
@@ -469,7 +470,9 @@ mv_status_t fake_call(unsigned int cpu, unsigned int op, unsigned int idx, uint6
 	st->gpr[MK_R11] = reg1;
 	st->gpr[MK_R12] = reg2;
 	st->gpr[MK_R13] = reg3;
-	st->exit = (struct mk_exit){ .reason = MK_EXIT_HYPERCALL, .long_mode = 1 };
+	st->exit = (struct mk_exit){
+		.reason = MK_EXIT_HYPERCALL, .long_mode = 1, .window = fake.window_stays,
+	};
 	root_exit(cpu);
 	return st->gpr[MK_RAX];
 }

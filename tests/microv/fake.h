@@ -50,6 +50,7 @@ struct fake {
 	int64_t dirty_error; /* what space_dirty says once, */
 	uint64_t dirty[512]; /* or gives and forgets, */
 	uint64_t dirty_gpa, dirty_bytes; /* and was asked for last */
+	int window_stays;   /* open behind vs_run, of root too */
 	int busy;	    /* how often vs_run and vs_fetch say EBUSY */
 	int64_t run_error;  /* what vs_run says instead of running */
 	int stopped;	    /* CPU_STOP was called */

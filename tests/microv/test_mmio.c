@@ -503,6 +503,7 @@ static void table_in_hole(void **state)
 static void know(const char *code, uint64_t flag)
 {
 	memcpy(fake_ram + CODE, code, 2);
+	fake.window_stays = 1;
 	state_data(st)->devices[0] = DEVICE_GPA | ABSENT_VALID;
 	state_data(st)->devices[1] = DEVICE_GPA | ABSENT_VALID | ABSENT_WRITE;
 	touch_device(MV_RUN_FLAG_ASK);
