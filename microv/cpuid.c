@@ -206,13 +206,19 @@ static struct mv_cdl_entry_t *entry(const struct vs *vs, unsigned int i)
 	return (struct mv_cdl_entry_t *)mk_own(vs->id, i / PER_PAGE) + i % PER_PAGE;
 }
 
-static struct mv_cdl_entry_t *find(const struct vs *vs, uint32_t fun, uint32_t idx)
+/* The leaf, or NULL. */
+static inline struct mv_cdl_entry_t *find(const struct vs *vs, uint32_t fun, uint32_t idx)
 {
-	for (unsigned int i = 0; i < state_data(vs->st)->cpuid_count; i++) {
-		struct mv_cdl_entry_t *e = entry(vs, i);
+	unsigned int left = state_data(vs->st)->cpuid_count, n;
 
-		if (e->fun == fun && (!(e->flags & MV_CDL_ENTRY_FLAG_INDEX) || e->idx == idx))
-			return e;
+	for (unsigned int page = 0; left; page++, left -= n) {
+		struct mv_cdl_entry_t *e = mk_own(vs->id, page);
+		const struct mv_cdl_entry_t *end;
+
+		n = left < PER_PAGE ? left : PER_PAGE;
+		for (end = e + n; e < end; e++)
+			if (e->fun == fun && (!(e->flags & MV_CDL_ENTRY_FLAG_INDEX) || e->idx == idx))
+				return e;
 	}
 	return NULL;
 }
@@ -249,19 +255,13 @@ static void add_state(struct vs *vs, struct mv_cdl_entry_t *e)
 	}
 }
 
-/* Mostly the leaf is one of a list's first page. */
 int cpuid_show(struct vs *vs)
 {
-	const struct mv_cdl_entry_t *e = mk_own(vs->id, 0);
-	unsigned int count = state_data(vs->st)->cpuid_count;
-	const struct mv_cdl_entry_t *end = e + (count < PER_PAGE ? count : PER_PAGE);
 	uint64_t *gpr = vs->st->gpr;
-	uint32_t fun = gpr[MK_RAX], idx = gpr[MK_RCX], ecx, edx;
+	uint32_t fun = gpr[MK_RAX], ecx, edx;
+	const struct mv_cdl_entry_t *e = find(vs, fun, gpr[MK_RCX]);
 
-	for (; e < end; e++)
-		if (e->fun == fun && (!(e->flags & MV_CDL_ENTRY_FLAG_INDEX) || e->idx == idx))
-			break;
-	if (e >= end || fun == 7 || fun == LEAF_XSAVE || !state_has(vs->st, MK_G_CR))
+	if (!e || fun == 7 || fun == LEAF_XSAVE || !state_has(vs->st, MK_G_CR))
 		return 0;
 	ecx = e->ecx;
 	edx = e->edx;

@@ -73,7 +73,7 @@ void hypercall(unsigned int cpu, struct mk_state *st)
 	struct cpu *here = &cpus[cpu];
 
 	if (st->exit.cpl || !st->exit.long_mode ||
-	    rax >> 48 != MV_HYPERCALL_SIG_VAL >> 48) {
+	    (rax & MV_HYPERCALL_SIG_MASK) != MV_HYPERCALL_SIG_VAL) {
 		exit_inject_ud(st);
 		return;
 	}
