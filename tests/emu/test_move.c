@@ -5,18 +5,9 @@
  */
 #include "scene.h"
 
+#include "../rnd.h"
+
 #define COUNT 200000
-
-static uint64_t seed;
-
-/* xorshift64* */
-static uint64_t rnd(void)
-{
-	seed ^= seed >> 12;
-	seed ^= seed << 25;
-	seed ^= seed >> 27;
-	return seed * 0x2545F4914F6CDD1DULL;
-}
 
 /* Half of the registers point into the device, the others are small. */
 static void random_registers(void)

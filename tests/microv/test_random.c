@@ -6,16 +6,7 @@
 #include "fake.h"
 #include "run.h"
 
-static uint64_t seed;
-
-/* xorshift64* */
-static uint64_t rnd(void)
-{
-	seed ^= seed >> 12;
-	seed ^= seed << 25;
-	seed ^= seed >> 27;
-	return seed * 0x2545F4914F6CDD1DULL;
-}
+#include "../rnd.h"
 
 static unsigned int below(unsigned int n)
 {
