@@ -222,8 +222,9 @@ static void long_lists(void **state)
 
 		page = cdl(part, 0);
 		page->reg1 = n;
-		for (uint64_t i = 0; i < part; i++)
-			page->entries[i] = (struct mv_cdl_entry_t){ .fun = 0x90000000 + n++ };
+		for (uint64_t i = 0; i < part; i++, n++)
+			page->entries[i] =
+				(struct mv_cdl_entry_t){ .fun = 0x90000000 + n, .eax = 0x100 + n };
 		assert_int_equal(HC(0, VS, CPUID_SET_LIST, id, 0, 0), SUCCESS);
 	}
 	for (n = 0; n < MV_CDL_VS_MAX; n += page->num_entries) {
@@ -233,6 +234,8 @@ static void long_lists(void **state)
 		assert_int_equal(page->num_entries + page->reg1, MV_CDL_VS_MAX - n);
 		assert_int_equal(page->entries[0].fun, 0x90000000 + n);
 	}
+	for (n = 0; n < MV_CDL_VS_MAX; n++)
+		assert_int_equal(get(0x90000000 + n, 0).eax, 0x100 + n);
 	page = cdl(1, 0);
 	page->reg1 = MV_CDL_VS_MAX;
 	assert_int_equal(HC(0, VS, CPUID_SET_LIST, id, 0, 0), UNKNOWN);
