@@ -213,13 +213,13 @@ static void statistics_for_machines(void **state)
 	free(text);
 }
 
-/* An image of two functions, f at 0x400000 and g at 0x400020, with calls before 0x400010 (by
- * displacement) and 0x400030 (by a pointer). */
+/* An image of two functions, f at 0x400000 and g at 0x400020 (to whose name the compiler has added),
+ * with calls before 0x400010 (by displacement) and 0x400030 (by a pointer). */
 static const struct elf {
 	Elf64_Ehdr head;
 	Elf64_Shdr section[4];
 	Elf64_Sym sym[3];
-	char names[5];
+	char names[16];
 	uint8_t text[0x40];
 } elf = {
 	.head = { .e_ident = ELFMAG, .e_shoff = offsetof(struct elf, section), .e_shnum = 4,
@@ -233,7 +233,7 @@ static const struct elf {
 	},
 	.sym = { [1] = { .st_name = 1, .st_info = STT_FUNC, .st_value = 0x400000 },
 		 [2] = { .st_name = 3, .st_info = STT_FUNC, .st_value = 0x400020 } },
-	.names = "\0f\0g",
+	.names = "\0f\0g.lto_priv.0",
 	.text = { [0xB] = 0xE8, [0x2E] = 0xFF, [0x2F] = 0xD0 },
 };
 

@@ -99,6 +99,12 @@ const char *symbol_find(const struct image *image, uint64_t addr, uint64_t *offs
 	return name;
 }
 
+/* The source's name is as far as the first dot: what is behind it the compiler has added. */
+static int source_name(const char *name)
+{
+	return (int)strcspn(name, ".");
+}
+
 /* " (name+0x12)" behind an address, if it has a name. */
 static void print_name(const struct image *images, unsigned int count, uint64_t addr, FILE *out)
 {
@@ -108,7 +114,8 @@ static void print_name(const struct image *images, unsigned int count, uint64_t 
 	for (unsigned int i = 0; i < count; i++) {
 		name = symbol_find(&images[i], addr, &offset);
 		if (name != NULL)
-			fprintf(out, " (%s+0x%llx)", name, (unsigned long long)offset);
+			fprintf(out, " (%.*s+0x%llx)", source_name(name), name,
+				(unsigned long long)offset);
 	}
 }
 
