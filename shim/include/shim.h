@@ -132,6 +132,7 @@ struct vcpu_io {
 	bool pending;
 	bool mmio; /* its data is in kvm_run->mmio */
 	bool msr; /* user space's answer is in kvm_run->msr */
+	bool answered; /* the answer was given and traced, though it may be given again */
 	uint32_t in_bytes; /* 0 for a write */
 	uint64_t flags; /* MV_RUN_FLAG_* that complete it */
 };

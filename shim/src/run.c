@@ -25,8 +25,8 @@ static const void *io_data(const struct shim_vcpu *vcpu)
 	return vcpu->io.msr ? &vcpu->run->msr.data : pio_page(vcpu);
 }
 
-/* User space's answer to what it was asked. */
-static void answer_fill(const struct shim_vcpu *vcpu, struct mv_run_t *run)
+/* User space's answer to what it was asked, in a run that nothing refuses any more. */
+static void answer_fill(struct shim_vcpu *vcpu, struct mv_run_t *run)
 {
 	if (vcpu->io.msr && LOAD(vcpu->run->msr.error)) {
 		run->flags |= MV_RUN_FLAG_MSR_FAULT;
@@ -36,7 +36,9 @@ static void answer_fill(const struct shim_vcpu *vcpu, struct mv_run_t *run)
 	} else {
 		memcpy(run->in, io_data(vcpu), vcpu->io.in_bytes);
 	}
-	trace_answer(vcpu, run);
+	if (!vcpu->io.answered)
+		trace_answer(vcpu, run);
+	vcpu->io.answered = true;
 }
 
 /* What isn't mapped is asked for; what was answered holds as long as there is no new slot. */
@@ -54,8 +56,6 @@ PLATFORM_ALWAYS void run_fill(const struct shim_vcpu *vcpu, struct mv_run_t *run
 	}
 	run->flags = flags;
 	run->in_bytes = vcpu->io.in_bytes;
-	if (vcpu->io.in_bytes || vcpu->io.msr)
-		answer_fill(vcpu, run);
 }
 
 /*
@@ -111,6 +111,8 @@ PLATFORM_ALWAYS int enter(struct shim_vcpu *vcpu, uint64_t cr8, uint64_t flags)
 		platform_shared_page_put();
 		return 1;
 	}
+	if (vcpu->io.in_bytes || vcpu->io.msr)
+		answer_fill(vcpu, page);
 	if (guest)
 		trace_entry(vcpu);
 	hypercall_run(vcpu);

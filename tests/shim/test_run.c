@@ -469,6 +469,55 @@ static void tracepoints(void **state)
 	assert_int_equal(os.traced[8].code, 0x7f);
 }
 
+static unsigned int traced_answers(void)
+{
+	unsigned int i, n = 0;
+
+	for (i = 0; i < os.num_traced; i++)
+		n += os.traced_kind[i] == TRACE_PIO && !os.traced[i].type;
+	return n;
+}
+
+/* Something else comes before the guest is entered, and user space's answer is given after it. */
+static void answer_is_traced_once(void **state)
+{
+	(void)state;
+	answer_io(0x60, MV_EXIT_IO_IN, mv_bit_size_t_8, 1, 0);
+	assert_int_equal(shim_vcpu_run(&vcpu), 0);
+	pio[0] = 0x77;
+	os.tracing = true;
+	os.busy_once = true;
+	assert_int_equal(shim_vcpu_run(&vcpu), 0);
+	assert_int_equal(os.yields, 1);
+	assert_int_equal(last.in[0], 0x77);
+	assert_int_equal(traced_answers(), 1);
+	traced(0, TRACE_PIO,
+	       (struct platform_event){ .addr = 0x60, .size = 1, .count = 1, .value = 0x77 });
+	/* The next access is another one. */
+	assert_int_equal(shim_vcpu_run(&vcpu), 0);
+	assert_int_equal(traced_answers(), 2);
+}
+
+/* What can't be done before it doesn't let the answer through, which may be another one later. */
+static void refused_answer_is_not_traced(void **state)
+{
+	(void)state;
+	answer_io(0x60, MV_EXIT_IO_IN, mv_bit_size_t_8, 1, 0);
+	assert_int_equal(shim_vcpu_run(&vcpu), 0);
+	pio[0] = 0x77;
+	os.tracing = true;
+	os.stale = true;
+	os.settle_error = -EINTR;
+	assert_int_equal(shim_vcpu_run(&vcpu), -EINTR);
+	assert_int_equal(os.num_traced, 0);
+	os.stale = false;
+	os.settle_error = 0;
+	pio[0] = 0x78;
+	assert_int_equal(shim_vcpu_run(&vcpu), 0);
+	traced(0, TRACE_PIO,
+	       (struct platform_event){ .addr = 0x60, .size = 1, .count = 1, .value = 0x78 });
+}
+
 static void tracepoints_of_devices(void **state)
 {
 	(void)state;
@@ -693,12 +742,14 @@ static void asked_while_completing(void **state)
 	hv.run = one_more_access;
 	hv.runs = 0;
 	os.on_fault = answers_no_more;
+	os.tracing = true;
 	run->immediate_exit = 1;
 	assert_int_equal(shim_vcpu_run(&vcpu), -EINTR);
 	assert_int_equal(hv.runs, 2);
 	assert_int_equal(last.flags, MV_RUN_FLAG_COMPLETE_ONLY);
 	assert_int_equal(last.in_bytes, 1);
 	assert_int_equal(last.in[0], 0x99);
+	assert_int_equal(traced_answers(), 1);
 }
 
 /* Each vCPU forgets what it was told, when there is a new slot. */
@@ -947,6 +998,8 @@ int main(void)
 		TEST(statistics),
 		TEST(statistics_from_below),
 		TEST(tracepoints),
+		TEST(answer_is_traced_once),
+		TEST(refused_answer_is_not_traced),
 		TEST(tracepoints_of_devices),
 		TEST(fail_entry),
 		TEST(unknown_exit),
