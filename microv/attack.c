@@ -164,8 +164,8 @@ static void own(struct result *r, unsigned int cpu)
 	must_fault(r, mem_call, (uintptr_t)attack_rodata);
 	call_of_data(r, operand);
 	call_of_data(r, stack);
-	call_of_data(r, mk_own(vs, 0));
-	call_of_data(r, (uint8_t *)mk_own(vs, 1) + MV_PAGE_SIZE - 1);
+	call_of_data(r, mk_own(vs));
+	call_of_data(r, (uint8_t *)mk_own(vs) + MK_OWN_BYTES - 1);
 	call_of_data(r, mk_state(vs)->microv + sizeof(mk_state(vs)->microv) - 1);
 	call_of_data(r, (uint8_t *)mk_shared() + MV_PAGE_SIZE - 1);
 	call_of_window(r);

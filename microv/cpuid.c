@@ -30,7 +30,7 @@
 #define XSAVEC (1U << 1)
 #define CR4_PKE (1ULL << 22)
 #define CR4_ALWAYS 0x7FFULL /* VME to OSXMMEXCPT: every CPU that can run us has them */
-#define APIC_BASE_ENABLE (1ULL << 11)
+#define APIC_BASE_ENABLE (1U << 11)
 #define PHYS_BITS_DEFAULT 36U /* of a CPU without a CPUID, as with KVM */
 #define XSAVE_LEGACY_BYTES 0x240U
 
@@ -198,39 +198,26 @@ unsigned int cpuid_supported_all(struct mv_cdl_entry_t list[CPUID_MAX])
 	return n;
 }
 
-#define PER_PAGE (MV_PAGE_SIZE / sizeof(struct mv_cdl_entry_t))
-
-/* Leaf number i of the VS. */
-static struct mv_cdl_entry_t *entry(const struct vs *vs, unsigned int i)
-{
-	return (struct mv_cdl_entry_t *)mk_own(vs->id, i / PER_PAGE) + i % PER_PAGE;
-}
-
 /* The leaf, or NULL. */
 static inline struct mv_cdl_entry_t *find(const struct vs *vs, uint32_t fun, uint32_t idx)
 {
-	unsigned int left = state_data(vs->st)->cpuid_count, n;
+	struct mv_cdl_entry_t *e = mk_own(vs->id);
+	const struct mv_cdl_entry_t *end = e + state_data(vs->st)->cpuid_count;
 
-	for (unsigned int page = 0; left; page++, left -= n) {
-		struct mv_cdl_entry_t *e = mk_own(vs->id, page);
-		const struct mv_cdl_entry_t *end;
-
-		n = left < PER_PAGE ? left : PER_PAGE;
-		for (end = e + n; e < end; e++)
-			if (e->fun == fun && (!(e->flags & MV_CDL_ENTRY_FLAG_INDEX) || e->idx == idx))
-				return e;
-	}
+	for (; e < end; e++)
+		if (e->fun == fun && (!(e->flags & MV_CDL_ENTRY_FLAG_INDEX) || e->idx == idx))
+			return e;
 	return NULL;
 }
 
-/* Bits of leaf 1 that show the state of the CPU; of the others, of any leaf. */
+/* Bits of leaf 1 that show the state of the CPU, 0 in the list; of the others, of any leaf. */
 static inline void add_state_1(struct vs *vs, uint32_t *ecx, uint32_t *edx)
 {
 	struct mk_state *st = vs->st;
+	uint32_t cr4 = st->cr4, apic = state_data(st)->msrs.apic_base;
 
-	*ecx = (*ecx & ~ECX_OSXSAVE) | (st->cr4 & CR4_OSXSAVE ? ECX_OSXSAVE : 0);
-	*edx = (*edx & ~EDX_APIC) |
-	       (state_data(st)->msrs.apic_base & APIC_BASE_ENABLE ? EDX_APIC : 0);
+	*ecx |= cr4 & CR4_OSXSAVE ? ECX_OSXSAVE : 0;
+	*edx |= apic & APIC_BASE_ENABLE ? EDX_APIC : 0;
 	if (state_data(st)->run_flags & MV_RUN_FLAG_MWAIT_MISC)
 		*ecx = (*ecx & ~ECX_MWAIT) |
 		       (state_data(st)->msrs.misc_enable & MISC_ENABLE_MWAIT ? ECX_MWAIT : 0);
@@ -261,12 +248,14 @@ int cpuid_show(struct vs *vs)
 	uint32_t fun = gpr[MK_RAX], ecx, edx;
 	const struct mv_cdl_entry_t *e = find(vs, fun, gpr[MK_RCX]);
 
-	if (!e || fun == 7 || fun == LEAF_XSAVE || !state_has(vs->st, MK_G_CR))
+	if (!e)
 		return 0;
 	ecx = e->ecx;
 	edx = e->edx;
 	if (fun == 1)
 		add_state_1(vs, &ecx, &edx);
+	else if (fun == 7 || fun == LEAF_XSAVE)
+		return 0;
 	gpr[MK_RAX] = e->eax;
 	gpr[MK_RBX] = e->ebx;
 	gpr[MK_RCX] = ecx;
@@ -330,10 +319,11 @@ void cpuid_read(struct vs *vs, struct mv_cdl_entry_t *e)
 
 unsigned int cpuid_list(struct vs *vs, struct mv_cdl_entry_t list[CPUID_MAX])
 {
+	const struct mv_cdl_entry_t *own = mk_own(vs->id);
 	unsigned int count = state_data(vs->st)->cpuid_count;
 
 	for (unsigned int i = 0; i < count; i++) {
-		list[i] = *entry(vs, i);
+		list[i] = own[i];
 		add_state(vs, &list[i]);
 	}
 	return count;
@@ -346,8 +336,8 @@ static void restrict_entry(struct mv_cdl_entry_t *e)
 
 	cpuid_supported(&max);
 	if (e->fun == 1) {
-		e->ecx &= max.ecx | ECX_HYPERVISOR;
-		e->edx &= max.edx | EDX_HTT;
+		e->ecx &= (max.ecx & ~ECX_OSXSAVE) | ECX_HYPERVISOR;
+		e->edx &= (max.edx & ~EDX_APIC) | EDX_HTT;
 	} else if (e->fun == 7 && e->idx == 0) {
 		e->ebx &= max.ebx;
 		e->ecx &= max.ecx;
@@ -366,13 +356,14 @@ static void restrict_entry(struct mv_cdl_entry_t *e)
 int cpuid_set_list(struct vs *vs, uint64_t keep, const struct mv_cdl_entry_t *list,
 		   unsigned int count)
 {
+	struct mv_cdl_entry_t *own = mk_own(vs->id);
 	struct vs_data *data = state_data(vs->st);
 
 	if (keep > data->cpuid_count || count > CPUID_MAX - keep)
 		return -1;
 	for (unsigned int i = 0; i < count; i++) {
-		*entry(vs, keep + i) = list[i];
-		restrict_entry(entry(vs, keep + i));
+		own[keep + i] = list[i];
+		restrict_entry(&own[keep + i]);
 	}
 	data->cpuid_count = keep + count;
 	return 0;
@@ -380,13 +371,13 @@ int cpuid_set_list(struct vs *vs, uint64_t keep, const struct mv_cdl_entry_t *li
 
 int cpuid_set(struct vs *vs, const struct mv_cdl_entry_t *e)
 {
-	struct mv_cdl_entry_t *old = find(vs, e->fun, e->idx);
+	struct mv_cdl_entry_t *old = find(vs, e->fun, e->idx), *own = mk_own(vs->id);
 	struct vs_data *data = state_data(vs->st);
 
 	if (!old && data->cpuid_count == CPUID_MAX)
 		return -1;
 	if (!old)
-		old = entry(vs, data->cpuid_count++);
+		old = &own[data->cpuid_count++];
 	*old = *e;
 	restrict_entry(old);
 	return 0;

@@ -8,7 +8,7 @@
 /* EAX, EBX, ECX, EDX of a leaf. */
 enum { CPUID_EAX, CPUID_EBX, CPUID_ECX, CPUID_EDX };
 
-/* Most leaves of a VS, and more than any CPU has: they are all that is in its own pages. */
+/* Most leaves of a VS, and more than any CPU has: they are all of what mk_own() gives. */
 #define CPUID_MAX MV_CDL_VS_MAX
 MV_ABI_ASSERT(CPUID_MAX * sizeof(struct mv_cdl_entry_t) == MK_OWN_BYTES);
 

@@ -33,7 +33,7 @@ static void overwrite(struct vs *vs)
 	if (!vs)
 		return;
 	memset(vs->st->microv, 0xA5, sizeof(vs->st->microv));
-	memset(mk_own(vs->id, 0), 0xA5, MK_OWN_BYTES);
+	memset(mk_own(vs->id), 0xA5, MK_OWN_BYTES);
 }
 
 static void recurse(struct vs *vs)

@@ -30,9 +30,9 @@ struct mk_state *mk_state(unsigned int vsid)
 	return (struct mk_state *)(MK_U_STATE + vsid * MV_PAGE_SIZE);
 }
 
-void *mk_own(unsigned int vsid, unsigned int page)
+void *mk_own(unsigned int vsid)
 {
-	return (void *)(MK_U_OWN + vsid * MK_OWN_BYTES + page * MV_PAGE_SIZE);
+	return (void *)(MK_U_OWN + vsid * MK_OWN_BYTES);
 }
 
 void *mk_shared(void)

@@ -19,8 +19,8 @@ int64_t mk_syscall(uint64_t nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t 
 /* The state page of a VS that exists. */
 struct mk_state *mk_state(unsigned int vsid);
 
-/* A page of MicroV's own MK_OWN_BYTES for a VS that exists. */
-void *mk_own(unsigned int vsid, unsigned int page);
+/* MicroV's own MK_OWN_BYTES for a VS that exists. */
+void *mk_own(unsigned int vsid);
 
 /* This CPU's shared page; only while one is set. */
 void *mk_shared(void);

@@ -333,7 +333,7 @@ void machine_reset(void)
 	if (ram)
 		munmap(ram, MACHINE_RAM_END);
 	ram = mmap(NULL, MACHINE_RAM_END, PROT_READ | PROT_WRITE,
-		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		   MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	assert_true(ram != MAP_FAILED);
 	memset(&machine, 0, sizeof(machine));
 	random_state = 88172645463325252ULL;

@@ -26,11 +26,11 @@ struct mk_state *mk_state(unsigned int vsid)
 	return vss[vsid].page;
 }
 
-void *mk_own(unsigned int vsid, unsigned int page)
+void *mk_own(unsigned int vsid)
 {
 	assert_true(vsid < MK_VS_MAX);
 	assert_non_null(vss[vsid].own);
-	return (char *)vss[vsid].own + page * MV_PAGE_SIZE;
+	return vss[vsid].own;
 }
 
 struct mv_xsave_t *fake_fpu(unsigned int vsid)

@@ -89,21 +89,27 @@ static void lookup_amd(void **state)
 	assert_int_equal(get(0xB, 7).edx, 9);
 }
 
-static void the_guest_reads_it(void **state)
+static void assert_guest_reads(uint32_t fun, struct mv_cdl_entry_t e)
 {
 	struct mk_state *st = mk_state(id);
 
-	(void)state;
-	set_list(intel, ARRAY_SIZE(intel));
 	st->rip = 0x400000;
-	st->gpr[MK_RAX] = ~0xFFFFFFFFULL | 2;
+	st->gpr[MK_RAX] = ~0xFFFFFFFFULL | fun;
+	st->gpr[MK_RCX] = ~0xFFFFFFFFULL;
 	fake_exit(&(struct mk_exit){ .reason = MK_EXIT_CPUID, .len = 2 });
 	fake_exit(&(struct mk_exit){ .reason = MK_EXIT_INTR });
 	assert_int_equal(fake_run(id), SUCCESS);
-	assert_int_equal(st->gpr[MK_RAX], 0x21);
-	assert_int_equal(st->gpr[MK_RBX], 0x22);
-	assert_int_equal(st->gpr[MK_RCX], 0x23);
-	assert_int_equal(st->gpr[MK_RDX], 0x24);
+	assert_int_equal(st->gpr[MK_RAX], e.eax);
+	assert_int_equal(st->gpr[MK_RBX], e.ebx);
+	assert_int_equal(st->gpr[MK_RCX], e.ecx);
+	assert_int_equal(st->gpr[MK_RDX], e.edx);
+}
+
+static void the_guest_reads_it(void **state)
+{
+	(void)state;
+	set_list(intel, ARRAY_SIZE(intel));
+	assert_guest_reads(2, intel[1]);
 }
 
 /* The guest's only when its CPUID says so; the upper half is ignored, but by Intel's CPUs. */
@@ -162,6 +168,7 @@ static void bits_of_the_state(void **state)
 {
 	static const struct mv_cdl_entry_t list[] = {
 		{ .fun = 1, .ecx = 1U << 26 | 1U << 27, .edx = 1U << 9 },
+		{ .fun = 7, .ebx = 1, .ecx = 1U << 3 },
 		{ .fun = 0xD, .flags = INDEX, .eax = 3, .ebx = 5 },
 	};
 
@@ -169,11 +176,16 @@ static void bits_of_the_state(void **state)
 	set_list(list, ARRAY_SIZE(list));
 	assert_int_equal(get(1, 0).ecx & 1U << 27, 0);
 	assert_int_equal(get(0xD, 0).ebx, 0x240);
-	assert_int_equal(HC(0, VS, REG_SET, id, mv_reg_t_cr4, CR4_PAE | CR4_OSXSAVE), SUCCESS);
+	assert_int_equal(HC(0, VS, REG_SET, id, mv_reg_t_cr4, CR4_PAE | CR4_OSXSAVE | 1 << 22),
+			 SUCCESS);
 	assert_int_equal(get(1, 0).ecx & 1U << 27, 1U << 27);
 	assert_int_equal(get(1, 0).edx, 1U << 9);
+	assert_int_equal(get(7, 0).ecx >> 4 & 1, get(7, 0).ecx >> 3 & 1);
+	for (unsigned int i = 0; i < ARRAY_SIZE(list); i++)
+		assert_guest_reads(list[i].fun, get(list[i].fun, 0));
 	assert_int_equal(HC(0, VS, MSR_SET, id, MSR_APIC_BASE, 0xFEE00000), SUCCESS);
 	assert_int_equal(get(1, 0).edx, 0);
+	assert_guest_reads(1, get(1, 0));
 }
 
 static void set_one(void **state)

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 /* What MicroV sees of the microkernel (mk.h), by way of its real page tables; see stack.h. */
+#define _GNU_SOURCE
 #include "../stack/stack.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include <cmocka.h>
 
@@ -29,9 +31,16 @@ struct mk_state *mk_state(unsigned int vsid)
 	return must(MK_U_STATE + vsid * MV_PAGE_SIZE);
 }
 
-void *mk_own(unsigned int vsid, unsigned int page)
+/* Wherever the pages are in the machine's memory: in ring 3 one lies behind the other. */
+void *mk_own(unsigned int vsid)
 {
-	return must(MK_U_OWN + vsid * MK_OWN_BYTES + page * MV_PAGE_SIZE);
+	const uint64_t own = MK_U_OWN + vsid * MK_OWN_BYTES;
+
+	for (uint64_t va = own; va < own + MK_OWN_BYTES; va += MV_PAGE_SIZE)
+		assert_ptr_equal(mremap(must(va), 0, MV_PAGE_SIZE, MREMAP_MAYMOVE | MREMAP_FIXED,
+					(void *)va),
+				 (void *)va);
+	return (void *)own;
 }
 
 /* MicroV may have the address of a page that isn't there. */
