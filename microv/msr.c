@@ -14,13 +14,15 @@ enum check {
 	EFER,
 	APIC_BASE,
 	HWCR,
-	PLATFORM_INFO,
 	MISC_FEATURES,
 	MTRR_DEF,
 	MTRR_TYPES,
 	MTRR_BASE, /* of a pair of base and mask */
-	MCE, /* of four: control, status, address, other */
 	MCG_CAP,
+	/* Those that not every guest has: */
+	OPTIONAL,
+	PLATFORM_INFO = OPTIONAL,
+	MCE, /* of four: control, status, address, other */
 	MCG_CTL,
 	TSC_AUX,
 };
@@ -45,8 +47,8 @@ struct msr {
 
 static const struct msr msrs[] = {
 	/* Those that guests have in the CPU are looked for by user space only: behind the others. */
-	MSR(EFER, efer, MK_G_CR, EFER),
 	MSR_OWN(APIC_BASE, apic_base, APIC_BASE),
+	MSR(EFER, efer, MK_G_CR, EFER),
 	MSR(PAT, pat, MK_G_MSR, PAT),
 	MSR(TSC_AUX, tsc_aux, MK_G_MSR, TSC_AUX),
 	MSR_OWN(TSC_ADJUST, tsc_adjust, ANY),
@@ -88,12 +90,22 @@ static const struct {
 	{ MSR_NB_CFG, 0, 1 },
 };
 
-static const struct msr *find(uint64_t index)
+static inline const struct msr *find(uint64_t index)
 {
-	for (unsigned int i = 0; i < ARRAY_SIZE(msrs); i++)
-		if (index - msrs[i].index < msrs[i].count)
-			return &msrs[i];
+	const struct msr *msr;
+
+	if (index >> 32)
+		return NULL;
+	for (msr = msrs; msr < msrs + ARRAY_SIZE(msrs); msr++)
+		if ((uint32_t)index - msr->index < msr->count)
+			return msr;
 	return NULL;
+}
+
+/* Where the state page has it. */
+static uint64_t *place(const struct vs *vs, const struct msr *msr, uint32_t index)
+{
+	return (uint64_t *)((char *)vs->st + msr->offset) + (index - msr->index);
 }
 
 /* In constants[], or -1. */
@@ -274,18 +286,9 @@ static int msr_valid(struct vs *vs, uint64_t index, uint64_t value)
 	return !msr || found_valid(vs, msr, index - msr->index, value);
 }
 
-static uint64_t read_found(struct vs *vs, const struct msr *msr, uint64_t index)
-{
-	uint64_t value;
-
-	state_fetch(vs->id, vs->st, msr->group);
-	memcpy(&value, (const char *)vs->st + msr->offset + (index - msr->index) * 8,
-	       sizeof(value));
-	return value;
-}
-
 static uint64_t msr_read(struct vs *vs, uint64_t index)
 {
+	const struct msr *msr = find(index);
 	int constant = find_constant(index);
 
 	if (constant >= 0)
@@ -294,7 +297,8 @@ static uint64_t msr_read(struct vs *vs, uint64_t index)
 		return tsc_read(vs);
 	if (kvmclock_msr(index))
 		return kvmclock_read(vs, index);
-	return read_found(vs, find(index), index);
+	state_fetch(vs->id, vs->st, msr->group);
+	return *place(vs, msr, index);
 }
 
 static void msr_write(struct vs *vs, uint64_t index, uint64_t value)
@@ -317,7 +321,7 @@ static void msr_write(struct vs *vs, uint64_t index, uint64_t value)
 		value = (uint32_t)value;
 	state_fetch(vs->id, vs->st, msr->group);
 	vs->st->dirty |= msr->group;
-	memcpy((char *)vs->st + msr->offset + (index - msr->index) * 8, &value, sizeof(value));
+	*place(vs, msr, index) = value;
 }
 
 const struct reg_ops msr_ops = {
@@ -352,51 +356,53 @@ unsigned int msr_all(uint32_t *list, unsigned int max)
 	return n;
 }
 
-/* What MCG_CAP doesn't have is for user space only. */
-static int mce_guest_missing(const struct vs *vs, uint32_t index)
+/* One of kvmclock's, which user space has taken from the guest with its CPUID. */
+static int kvmclock_missing(struct vs *vs, uint32_t index)
 {
-	const uint64_t cap = state_data(vs->st)->msrs.mcg_cap;
-
-	if (index == MSR_MCG_CTL)
-		return !(cap & MCG_CTL_P);
-	return index - MSR_MCE < 4 * MCE_BANKS && index - MSR_MCE >= 4 * (cap & MCG_CAP_BANKS);
-}
-
-/* What user space has taken from the guest. */
-static int hidden(struct vs *vs, uint32_t index)
-{
-	const uint64_t flags = state_data(vs->st)->run_flags;
 	struct mv_cdl_entry_t e = { .fun = KVMCLOCK_LEAF };
 
-	if (index == MSR_PLATFORM_INFO)
-		return !!(flags & MV_RUN_FLAG_NO_PLATFORM_INFO);
-	if (!(flags & MV_RUN_FLAG_PV_CPUID) || !kvmclock_msr(index))
+	if (!(state_data(vs->st)->run_flags & MV_RUN_FLAG_PV_CPUID) || !kvmclock_msr(index))
 		return 0;
 	cpuid_read(vs, &e);
 	return !(e.eax & kvmclock_feature(index));
 }
 
-/* Some depend on the guest's CPUID, as in KVM. */
+/* As in KVM; user space has them all. */
 static int guest_missing(struct vs *vs, uint32_t index)
 {
-	if (index == MSR_TSC_AUX)
+	const struct vs_data *data = state_data(vs->st);
+	const struct msr *msr = find(index);
+
+	if (!msr)
+		return kvmclock_missing(vs, index);
+	switch (msr->check) {
+	case PLATFORM_INFO:
+		return !!(data->run_flags & MV_RUN_FLAG_NO_PLATFORM_INFO);
+	case MCE:
+		return index - MSR_MCE >= 4 * (data->msrs.mcg_cap & MCG_CAP_BANKS);
+	case MCG_CTL:
+		return !(data->msrs.mcg_cap & MCG_CTL_P);
+	case TSC_AUX:
 		return !cpuid_has_tsc_aux(vs);
-	return mce_guest_missing(vs, index) || hidden(vs, index);
+	}
+	return 0;
 }
 
 int msr_guest_read(struct vs *vs, uint32_t index, uint64_t *value)
 {
+	if (!msr_exists(index) || guest_missing(vs, index))
+		return -1;
+	*value = msr_read(vs, index);
+	return 0;
+}
+
+const uint64_t *msr_at_hand(const struct vs *vs, uint32_t index)
+{
 	const struct msr *msr = find(index);
 
-	if (guest_missing(vs, index))
-		return -1;
-	if (msr && index != MSR_TSC_AUX)
-		*value = read_found(vs, msr, index);
-	else if (msr_exists(index))
-		*value = msr_read(vs, index);
-	else
-		return -1;
-	return 0;
+	if (!msr || msr->check >= OPTIONAL || !state_has(vs->st, msr->group))
+		return NULL;
+	return place(vs, msr, index);
 }
 
 /* LMA is the CPU's: it follows CR0.PG. LME can't change under paging (APM vol. 2, 14.6). */

@@ -64,6 +64,9 @@ int msr_exists(uint64_t index);
 /* Does CPUID give #GP above CPL 0? */
 int msr_cpuid_faults(const struct vs *vs);
 
+/* Where the value of an MSR is that every guest has; NULL: not that easy, ask msr_guest_read(). */
+const uint64_t *msr_at_hand(const struct vs *vs, uint32_t index);
+
 /* RDMSR and WRMSR of the guest: 0, or -1 for #GP. */
 int msr_guest_read(struct vs *vs, uint32_t index, uint64_t *value);
 int msr_guest_write(struct vs *vs, uint32_t index, uint64_t value);

@@ -34,12 +34,14 @@ static void leave_msr(struct run *r, int write, uint64_t why)
 
 static void finish_read(struct run *r, uint64_t value)
 {
-	r->vs.st->gpr[MK_RAX] = (uint32_t)value;
-	r->vs.st->gpr[MK_RDX] = value >> 32;
+	uint64_t *gpr = r->vs.st->gpr;
+
+	gpr[MK_RAX] = (uint32_t)value;
+	gpr[MK_RDX] = value >> 32;
 	run_skip(r, 2);
 }
 
-static void execute(struct run *r, int write)
+static __attribute__((noinline)) void execute(struct run *r, int write)
 {
 	uint32_t index = r->vs.st->gpr[MK_RCX];
 	uint64_t value = value_of(r->vs.st);
@@ -59,12 +61,18 @@ static void execute(struct run *r, int write)
 
 void msr_exit(struct run *r)
 {
-	int write = r->vs.st->exit.write;
+	const struct mk_state *st = r->vs.st;
+	const uint64_t *value;
 
-	if (flags_of(r) & MV_RUN_FLAG_MSR_ALL)
-		leave_msr(r, write, 0);
+	if (flags_of(r) & MV_RUN_FLAG_MSR_ALL) {
+		leave_msr(r, st->exit.write, 0);
+		return;
+	}
+	value = st->exit.write ? NULL : msr_at_hand(&r->vs, st->gpr[MK_RCX]);
+	if (value)
+		finish_read(r, *value);
 	else
-		execute(r, write);
+		execute(r, st->exit.write);
 }
 
 uint32_t msr_wanted(const struct vs *vs, uint64_t flags)
