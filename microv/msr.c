@@ -431,7 +431,7 @@ static int misc_enable_guest_write(struct vs *vs, uint64_t value)
 /* Status registers can be cleared; to set them takes HWCR's leave. */
 static int mce_guest_refused(struct vs *vs, uint32_t index, uint64_t value)
 {
-	return find(index) && find(index)->check == MCE && (index - MSR_MCE) % 4 == 1 && value &&
+	return index - MSR_MCE < 4 * MCE_BANKS && (index - MSR_MCE) % 4 == 1 && value &&
 	       !(state_data(vs->st)->msrs.hwcr & HWCR_MCI_STATUS_WRITE);
 }
 
@@ -446,24 +446,18 @@ int msr_guest_write(struct vs *vs, uint32_t index, uint64_t value)
 	case MSR_MISC_ENABLE:
 		return misc_enable_guest_write(vs, value);
 	case MSR_MCG_CAP:
-		return -1;
 	case MSR_PLATFORM_INFO:
 		return -1;
 	case MSR_UCODE_REV:
 		return 0;
 	case MSR_TSC:
-		tsc_guest_move(vs, value - msr_read(vs, MSR_TSC));
-		return 0;
-	case MSR_WALL_CLOCK_OLD:
-	case MSR_SYSTEM_TIME_OLD:
-	case MSR_WALL_CLOCK:
-	case MSR_SYSTEM_TIME:
-		kvmclock_write(vs, index, value, 1);
-		return 0;
 	case MSR_TSC_ADJUST:
-		tsc_guest_move(vs, value - msr_read(vs, MSR_TSC_ADJUST));
+		tsc_guest_move(vs, value - msr_read(vs, index));
 		return 0;
 	}
-	msr_write(vs, index, value);
+	if (kvmclock_msr(index))
+		kvmclock_write(vs, index, value, 1);
+	else
+		msr_write(vs, index, value);
 	return 0;
 }
