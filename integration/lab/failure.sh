@@ -6,12 +6,13 @@
 # cpus: 3
 # driver: none
 # timeout: 180
+# kasan: yes
 # prepare: integration/failure/build
 
 . integration/lab/tap
 
 leave_cpu_0
-tree_with build/microv.elf build/failure
+tree_with build/microv.elf build/failure/"$(uname -r)"
 loader=/sys/module/microv_loader/parameters
 
 # In turn from the first on, until nothing fails any more. COMMAND n: 0 when all went well.
