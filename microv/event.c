@@ -79,31 +79,22 @@ static uint8_t windows(const struct run *r)
 	return window;
 }
 
-/* Mostly there is nothing to deliver and nothing to wait for. */
-static int nothing(const struct run *r)
-{
-	const struct vs_data *data = state_data(r->vs.st);
-
-	return !(data->run_flags & (MV_RUN_FLAG_WINDOW | MV_RUN_FLAG_MSR_ALL)) &&
-	       r->vs.st->inject.type == MK_EVENT_NONE && data->intr == INTR_NONE &&
-	       !data->nmi_pending && !data->nmi_masked;
-}
-
-void event_enter(struct run *r)
+__attribute__((noinline)) void event_enter(struct run *r)
 {
 	struct mk_state *st = r->vs.st;
+	struct vs_data *data = state_data(st);
 
-	st->window = 0;
-	if (nothing(r))
-		return;
 	choose(st);
-	if (state_data(st)->run_flags & MV_RUN_FLAG_WINDOW && can_interrupt(st) && !event_waits(st))
+	if (data->run_flags & MV_RUN_FLAG_WINDOW && can_interrupt(st) && !event_waits(st)) {
 		run_leave(r, mv_exit_reason_t_window);
-	else
-		st->window = windows(r);
+		return;
+	}
+	st->window = windows(r);
+	if (st->inject.type != MK_EVENT_NONE)
+		data->stats.delivered[st->inject.type]++;
 }
 
-void event_exit(struct run *r)
+__attribute__((noinline)) void event_exit(struct run *r)
 {
 	struct vs_data *data = state_data(r->vs.st);
 

@@ -219,6 +219,7 @@ static void guest_iret(struct run *r)
 }
 
 static void (*const handlers[MK_EXIT_COUNT])(struct run *r) = {
+	[MK_EXIT_NONE] = run_leave_unknown,
 	[MK_EXIT_HYPERCALL] = guest_hypercall,
 	[MK_EXIT_CPUID] = guest_cpuid,
 	[MK_EXIT_HLT] = guest_hlt,
@@ -239,6 +240,7 @@ static void (*const handlers[MK_EXIT_COUNT])(struct run *r) = {
 	[MK_EXIT_MWAIT] = guest_mwait,
 	[MK_EXIT_RSM] = guest_ud,
 	[MK_EXIT_MCE] = guest_mce,
+	[MK_EXIT_UNKNOWN] = run_leave_unknown,
 	[MK_EXIT_WINDOW] = guest_window,
 	[MK_EXIT_IRET] = guest_iret,
 	[MK_EXIT_CR] = control_exit,
@@ -248,9 +250,10 @@ void guest_exit(struct run *r)
 {
 	unsigned int reason = r->vs.st->exit.reason;
 
-	stats_exit(r->vs.st);
-	event_exit(r);
-	if (reason < MK_EXIT_COUNT && handlers[reason])
+	stats_exit(r->vs.st, reason);
+	if (state_data(r->vs.st)->events)
+		event_exit(r);
+	if (reason < MK_EXIT_COUNT)
 		handlers[reason](r);
 	else
 		run_leave_unknown(r);

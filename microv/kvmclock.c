@@ -5,7 +5,6 @@
 #include "vm_table.h"
 #include "walk.h"
 
-#define ENABLE 1ULL
 #define NS_PER_S 1000000000ULL
 
 /* As Linux's arch/x86/include/asm/pvclock-abi.h has them; odd versions are being written. */
@@ -206,16 +205,16 @@ static int show(struct vs *vs, uint64_t gpa)
 	return 0;
 }
 
-int kvmclock_enter(struct vs *vs)
+__attribute__((noinline)) int kvmclock_show(struct vs *vs)
 {
 	const struct cpu_time *cpu = &cpus[vs->cpu].time;
 	const struct vs_time *t = time_of(vs);
-	uint64_t gpa = t->kvmclock & ~ENABLE;
+	uint64_t gpa = t->kvmclock & ~KVMCLOCK_ENABLE;
 	int err = t->wall_due ? wall_clock_show(vs, clock_of(vs)->wall) : 0;
 
 	if (err)
 		return err;
-	if (!(t->kvmclock & ENABLE) || !cpu->khz || is_current(t, clock_of(vs), cpu, vs->cpu) ||
+	if (!(t->kvmclock & KVMCLOCK_ENABLE) || !cpu->khz || is_current(t, clock_of(vs), cpu, vs->cpu) ||
 	    gpa % MV_PAGE_SIZE > MV_PAGE_SIZE - sizeof(struct time_info))
 		return 0;
 	return show(vs, gpa);
@@ -228,7 +227,7 @@ mv_status_t hc_vs_clock_paused(struct call *c)
 
 	if (status != MV_STATUS_SUCCESS)
 		return status;
-	if (time_of(&vs)->kvmclock & ENABLE)
+	if (time_of(&vs)->kvmclock & KVMCLOCK_ENABLE)
 		time_of(&vs)->stopped = 1;
 	else
 		status = MV_STATUS_FAILURE_UNKNOWN;

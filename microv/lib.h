@@ -25,15 +25,12 @@ static inline void copy_once(void *dst, const void *src, size_t len)
 	__asm__ volatile("rep movsb" : "+D"(dst), "+S"(src), "+c"(bytes) : : "memory");
 }
 
-/* Keeps the compiler from computing an address anew at each use. */
-#define KEEP(p) __asm__("" : "+r"(p))
-
 static inline uint64_t rdtsc(void)
 {
-	uint32_t low, high;
+	uint64_t low, high; /* the upper halves are cleared (APM vol. 3, RDTSC) */
 
 	__asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
-	return (uint64_t)high << 32 | low;
+	return high << 32 | low;
 }
 
 static inline void cpuid(uint32_t leaf, uint32_t sub, uint32_t r[4])

@@ -5,8 +5,6 @@
 /* start.S */
 int window_copy(void *dst, const void *src, size_t len);
 int window_load(uint64_t *to, const uint64_t *from);
-int window_check(const struct mk_window_word *word, const struct mk_window_word *end, uint64_t gpa,
-		 uint64_t window);
 int window_or(void *byte, unsigned int bits);
 int window_cmpxchg(void *p, const uint64_t old[2], const uint64_t value[2], size_t len);
 extern const char window_start[], window_end[], window_fault[];
@@ -55,7 +53,15 @@ int mk_window_load(uint64_t gpa, uint64_t *value)
 int mk_window_check(const struct mk_window_word *word, const struct mk_window_word *end,
 		    uint64_t gpa)
 {
-	return window_check(word, end, gpa, MK_U_WINDOW);
+	register const struct mk_window_word *next asm("r8") = word, *last asm("r9") = end;
+	int rc;
+
+	/* Not as C calls, which saves what may change, but doesn't. */
+	asm volatile("call window_check"
+		     : "=a"(rc), "+r"(next)
+		     : "r"(last), "d"(gpa), "c"(MK_U_WINDOW)
+		     : "memory", "cc");
+	return rc;
 }
 
 int mk_window_or(uint64_t gpa, uint8_t bits)

@@ -34,7 +34,8 @@ int mk_window_or(uint64_t gpa, uint8_t bits);
 /* The same for a word, at an address that is aligned. */
 int mk_window_load(uint64_t gpa, uint64_t *value);
 
-/* The byte at gpa, if each of the words (at least one) is what it says; else less than 0. */
+/* The byte at gpa, if each of the words (MK_WINDOW_WORDS or more) is what it says; else less than 0. */
+#define MK_WINDOW_WORDS 3
 struct mk_window_word {
 	uint64_t gpa, value;
 };

@@ -236,7 +236,7 @@ static int move(struct run *r, const struct mk_exit *exit)
 	uint8_t code[WALK_CODE];
 
 	if (exit->mem_flags & ~MK_MEM_WRITE || exit->interrupted.type != MK_EVENT_NONE ||
-	    !walk_long_mode(&r->vs) || walk_code(r->c->cpu, &r->vs, code))
+	    !walk_exited_long(st) || walk_code(&r->vs, code))
 		return 0;
 	m->move.rip = st->rip;
 	m->move.io.addr = exit->addr;

@@ -124,7 +124,7 @@ void root_exit(unsigned int cpu)
 	struct mk_state *st = mk_state(MK_ROOT_VS(cpu));
 	unsigned int reason = st->exit.reason;
 
-	stats_exit(st);
+	stats_exit(st, reason);
 	if (!st->exit.window)
 		cpus[cpu].window = 0; /* closed on the way */
 	if (reason < MK_EXIT_COUNT && handlers[reason])

@@ -100,16 +100,24 @@ static __attribute__((noinline)) void advance_rarely(struct run *r, uint64_t nex
 		run_single_step(r);
 }
 
-void run_advance(struct run *r, uint64_t next)
+/* Does RIP alone change when an instruction ends? */
+static inline int is_plain(const struct mk_state *st)
 {
-	struct mk_state *st = r->vs.st;
+	return walk_exited_long(st) && !(st->rflags & (RFLAGS_TF | RFLAGS_RF));
+}
 
-	if (!walk_as_exited(st) || st->rflags & (RFLAGS_TF | RFLAGS_RF) || !st->exit.long_mode) {
-		advance_rarely(r, next);
-		return;
-	}
+static inline void advance_plainly(struct mk_state *st, uint64_t next)
+{
 	st->rip = next;
 	st->shadow = 0;
+}
+
+void run_advance(struct run *r, uint64_t next)
+{
+	if (is_plain(r->vs.st))
+		advance_plainly(r->vs.st, next);
+	else
+		advance_rarely(r, next);
 }
 
 void run_single_step(struct run *r)
@@ -122,26 +130,31 @@ void run_single_step(struct run *r)
 	exit_inject(st, VEC_DB, 0, 0);
 }
 
-static __attribute__((noinline)) void skip_prefixes(struct run *r, unsigned int len)
+static __attribute__((noinline)) void skip_rarely(struct run *r, unsigned int len)
 {
 	struct fault fault;
 	unsigned int prefixes;
-	int err = insn_count_prefixes(r->c->cpu, &r->vs, &prefixes, &fault);
+	int err;
 
+	if (r->vs.st->exit.len) {
+		run_advance(r, r->vs.st->rip + r->vs.st->exit.len);
+		return;
+	}
+	err = insn_count_prefixes(r->c->cpu, &r->vs, &prefixes, &fault);
 	if (!run_failed(r, err, &fault))
 		run_advance(r, r->vs.st->rip + prefixes + len);
 }
 
 void run_skip(struct run *r, unsigned int len)
 {
-	const struct mk_state *st = r->vs.st;
+	struct mk_state *st = r->vs.st;
 
-	if (st->exit.len)
-		run_advance(r, st->rip + st->exit.len);
-	else if (walk_code_byte(r->c->cpu, &r->vs) == INSN_TWO_BYTES)
-		run_advance(r, st->rip + len);
+	if (is_plain(st) && st->exit.len)
+		advance_plainly(st, st->rip + st->exit.len);
+	else if (is_plain(st) && walk_code_byte(&r->vs) == INSN_TWO_BYTES)
+		advance_plainly(st, st->rip + len);
 	else
-		skip_prefixes(r, len);
+		skip_rarely(r, len);
 }
 
 /* What user space didn't read of a device is asked for once more. */
@@ -248,18 +261,10 @@ static mv_status_t begin(struct run *r)
 	return MV_STATUS_SUCCESS;
 }
 
-static void left(struct run *r, int64_t err, uint64_t since)
+static __attribute__((noinline)) void refused(struct run *r, int64_t err)
 {
-	struct vs_stats *stats = &state_data(r->vs.st)->stats;
-	uint64_t now = rdtsc();
-
-	stats->guest_ticks += now - since;
-	tsc_leave(&r->vs, now);
-	if (err || !r->vs.st->exit.window)
-		cpus[r->c->cpu].window = 0; /* closed on the way */
-	if (!err) {
-		guest_exit(r);
-	} else if (err == -MK_EBUSY) {
+	cpus[r->c->cpu].window = 0; /* closed on the way */
+	if (err == -MK_EBUSY) {
 		/* The CPU that ran it last has not left it quite: root tries again. */
 		run_leave(r, mv_exit_reason_t_interrupt);
 	} else if (err == -MK_EINVAL) {
@@ -271,22 +276,38 @@ static void left(struct run *r, int64_t err, uint64_t since)
 	}
 }
 
+static void left(struct run *r, uint64_t since)
+{
+	uint64_t now = rdtsc();
+
+	state_data(r->vs.st)->stats.guest_ticks += now - since;
+	tsc_leave(&r->vs, now);
+	if (!r->vs.st->exit.window)
+		cpus[r->c->cpu].window = 0; /* closed on the way */
+	guest_exit(r);
+}
+
 static void enter(struct run *r)
 {
-	uint64_t since;
+	uint64_t since = rdtsc();
+	int64_t err;
 
-	event_enter(r);
-	if (r->done)
-		return;
-	since = rdtsc();
 	tsc_enter(&r->vs, since);
 	if (kvmclock_enter(&r->vs)) {
 		run_ask(r, 0);
 		return;
 	}
-	if (r->vs.st->inject.type != MK_EVENT_NONE)
-		state_data(r->vs.st)->stats.delivered[r->vs.st->inject.type]++;
-	left(r, mk_vs_run(r->vs.id), since);
+	r->vs.st->window = 0;
+	if (event_any(&r->vs)) {
+		event_enter(r);
+		if (r->done)
+			return;
+	}
+	err = mk_vs_run(r->vs.id);
+	if (err)
+		refused(r, err);
+	else
+		left(r, since);
 }
 
 /* Behind every exit, so that the caller need not ask. */

@@ -74,10 +74,20 @@ uint32_t msr_wanted(const struct vs *vs, uint64_t flags);
 
 /*
  * Events (event.c): chooses what the next entry delivers and which windows to ask for, or
- * leaves the guest because its window is open; notes after an exit that an IRET ended an NMI.
+ * leaves the guest because its window is open; notes after an exit that an IRET ended an NMI. Both
+ * are for a VS that has events.
  */
 void event_enter(struct run *r);
 void event_exit(struct run *r);
+
+/* Mostly there is nothing to deliver and nothing to wait for. */
+static inline int event_any(const struct vs *vs)
+{
+	const struct vs_data *data = state_data(vs->st);
+
+	return vs->st->inject.type != MK_EVENT_NONE || data->events ||
+	       data->run_flags & (MV_RUN_FLAG_WINDOW | MV_RUN_FLAG_MSR_ALL);
+}
 
 /* Does anything wait that comes before a further interrupt? */
 int event_waits(const struct mk_state *st);

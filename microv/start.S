@@ -58,21 +58,29 @@ window_load:
 	ret
 
 /*
- * int window_check(const struct mk_window_word *word, const struct mk_window_word *end,
- *		    uint64_t gpa, uint64_t window): the byte; -1: a word isn't what it was; -MK_EFAULT.
+ * For mk_window_check(): R8 = word, R9 = end, RDX = gpa, RCX = window. EAX = the byte;
+ * -1: a word isn't what it was; -MK_EFAULT. R8 changes, nothing else.
+ * The first MK_WINDOW_WORDS are always there.
  */
 	.globl window_check
 window_check:
-	movq	(%rdi), %rax
-	movq	8(%rdi), %r8
-	cmpq	%r8, (%rcx,%rax)
-	jne	1f
-	addq	$16, %rdi
-	cmpq	%rsi, %rdi
-	jb	window_check
+	.irp	n, 0, 1, 2
+	movq	16*\n(%r8), %rax
+	movq	(%rcx,%rax), %rax
+	cmpq	16*\n+8(%r8), %rax
+	jne	3f
+	.endr
+	addq	$48, %r8
+1:	cmpq	%r9, %r8
+	jb	2f
 	movzbl	(%rcx,%rdx), %eax
 	ret
-1:	movl	$-1, %eax
+2:	movq	(%r8), %rax
+	movq	(%rcx,%rax), %rax
+	addq	$16, %r8
+	cmpq	-8(%r8), %rax
+	je	1b
+3:	movl	$-1, %eax
 	ret
 
 /* int window_or(void *byte, unsigned int bits): sets bits atomically; 0 or -MK_EFAULT. */

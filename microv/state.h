@@ -92,6 +92,20 @@ enum intr_pending { INTR_NONE = 0, INTR_QUEUED, INTR_NOW };
 #define ABSENT_VALID 2U
 #define ABSENT_PAGES 8U
 
+/*
+ * The last walk of the guest's page tables (walk.c): all that its result depends on. With entries of 8
+ * bytes only. While each entry is what it was, so is the result.
+ */
+#define WALK_NOWHERE ~0ULL
+
+struct walk_memo {
+	uint64_t gla; /* of the page, or WALK_NOWHERE */
+	uint64_t cr0, cr3, cr4, efer;
+	uint32_t access; /* WALK_*, and RFLAGS.AC where that counts */
+	struct mk_window_word entry[5], *end;
+	uint64_t gpa, flags; /* of the page, as in struct mapping */
+};
+
 /* What is counted for a VS, of root too (stats.c). Written by the CPU that runs it. */
 struct vs_stats {
 	uint64_t born; /* the TSC when it was made */
@@ -116,12 +130,18 @@ struct vs_data {
 	uint64_t iret_rip;    /* linear */
 	uint8_t msr;	      /* enum msr_pending */
 	uint8_t dead;	      /* MicroV faulted while it served this VS */
-	uint8_t intr;	      /* enum intr_pending */
-	uint8_t intr_vector;
-	uint8_t nmi_pending; /* 0 to 2 */
-	uint8_t nmi_masked;  /* one was delivered, and no IRET since */
-	uint8_t nmi_iret;    /* the IRET at iret_rip is about to end that */
 	uint8_t mp;	      /* enum mv_mp_state_t */
+	uint8_t intr_vector;
+	union {
+		struct {
+			uint8_t intr;	     /* enum intr_pending */
+			uint8_t nmi_pending; /* 0 to 2 */
+			uint8_t nmi_masked;  /* one was delivered, and no IRET since */
+			uint8_t nmi_iret;    /* the IRET at iret_rip is about to end that */
+		};
+		uint32_t events; /* not 0: there are any */
+	};
+	struct walk_memo data, code;
 	struct mmio_state mmio;
 	struct vs_time time;
 	struct vs_stats stats;

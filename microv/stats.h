@@ -11,11 +11,11 @@
 /* Of a root VS, whose CPU has just come. */
 void stats_start(struct mk_state *st);
 
-/* The VS has exited. */
-static inline void stats_exit(struct mk_state *st)
+/* The VS has exited, for an enum mk_exit_reason. */
+static inline void stats_exit(struct mk_state *st, unsigned int reason)
 {
-	if (st->exit.reason < MK_EXIT_COUNT)
-		state_data(st)->stats.exits[st->exit.reason]++;
+	if (reason < MK_EXIT_COUNT)
+		state_data(st)->stats.exits[reason]++;
 }
 
 #endif

@@ -31,28 +31,11 @@ static const struct mode mode_pae = { .levels = 3, .bits = 9, .size = 8, .pae = 
 static const struct mode mode_4 = { .levels = 4, .bits = 9, .size = 8 };
 static const struct mode mode_5 = { .levels = 5, .bits = 9, .size = 8 };
 
-/*
- * The last walk: all that its result depends on. With entries of 8 bytes only. While each entry
- * is what it was, so is the result.
- */
-struct memo {
-	uint64_t gla; /* of the page */
-	uint64_t who; /* asks, and for what; 0: there is none */
-	uint64_t cr0, cr3, cr4, efer;
-	struct mk_window_word entry[5], *end;
-	struct mapping map; /* of the page */
-};
-
-/* No line of the cache is two CPUs'. */
-static struct memos {
-	struct memo data, code;
-} __attribute__((aligned(512))) memos[MV_MAX_PPS];
-
 /* A walk under way. */
 struct walker {
 	unsigned int cpu;
 	struct vs *vs;
-	struct memo *memo;
+	struct walk_memo *memo;
 	uint64_t gla;
 	unsigned int access;
 	uint64_t rights; /* PTE_W, PTE_U of all levels so far; PTE_NX if any has it */
@@ -276,45 +259,29 @@ walk_tables(struct walker *w, const struct mode *mode, struct mapping *map, stru
 	return 0;
 }
 
-static inline uint64_t who(const struct vs *vs, unsigned int access)
+/* All of an access that a walk's result depends on. */
+static uint32_t access_of(const struct vs *vs, unsigned int access)
 {
-	uint64_t ac = access & WALK_EXEC ? 0 : vs->st->rflags & RFLAGS_AC;
-
-	return (uint64_t)vs->id << 32 | ac | access;
-}
-_Static_assert(MK_GUEST_VS_FIRST > 0, "no guest's VS makes 0 of it");
-
-/* Is the memo about this, but for what the entries are now? */
-static inline int memo_is_of(const struct memo *m, const struct vs *vs, uint64_t gla,
-			     unsigned int access)
-{
-	const struct mk_state *st = vs->st;
-
-	return m->gla == gla - gla % MV_PAGE_SIZE && m->who == who(vs, access) &&
-	       m->cr3 == st->cr3 && m->cr0 == st->cr0 && m->cr4 == st->cr4 &&
-	       m->efer == st->efer;
-}
-
-static int entries_hold(const struct memo *m)
-{
-	return mk_window_check(m->entry, m->end, m->entry[0].gpa) >= 0;
+	return access | (access & WALK_EXEC ? 0 : vs->st->rflags & RFLAGS_AC);
 }
 
 static void memo_keep(const struct walker *w, const struct mapping *map)
 {
 	const struct mk_state *st = w->vs->st;
-	struct memo *m = w->memo;
+	struct walk_memo *m = w->memo;
 
 	if ((!(st->efer & EFER_LMA) && !(st->cr4 & CR4_PAE)) || map->gpa >= MK_GPA_END)
 		return;
+	while (m->end < m->entry + MK_WINDOW_WORDS)
+		remember(w, m->end[-1].gpa, m->end[-1].value);
 	m->gla = w->gla - w->gla % MV_PAGE_SIZE;
-	m->who = who(w->vs, w->access);
+	m->access = access_of(w->vs, w->access);
 	m->cr0 = st->cr0;
 	m->cr3 = st->cr3;
 	m->cr4 = st->cr4;
 	m->efer = st->efer;
-	m->map = *map;
-	m->map.gpa -= map->gpa % MV_PAGE_SIZE;
+	m->gpa = map->gpa - map->gpa % MV_PAGE_SIZE;
+	m->flags = map->flags;
 }
 
 static int walk_mode(struct walker *w, struct mapping *map, struct fault *fault)
@@ -334,7 +301,7 @@ static int walk_paged(struct walker *w, struct mapping *map, struct fault *fault
 
 	if (walk_gpa_open(w->cpu, w->vs))
 		return page_fault(w, fault, 0);
-	w->memo->who = 0;
+	w->memo->gla = WALK_NOWHERE;
 	w->memo->end = w->memo->entry;
 	err = walk_mode(w, map, fault);
 	if (!err)
@@ -361,13 +328,15 @@ static __attribute__((noinline)) int walk_anew(struct walker w, struct mapping *
 int walk(unsigned int cpu, struct vs *vs, uint64_t gla, unsigned int access, struct mapping *map,
 	 struct fault *fault)
 {
-	struct memo *m = access & WALK_EXEC ? &memos[cpu].code : &memos[cpu].data;
+	struct vs_data *data = state_data(vs->st);
+	struct walk_memo *m = access & WALK_EXEC ? &data->code : &data->data;
 
-	KEEP(m);
 	state_fetch(vs->id, vs->st, MK_G_CR);
-	if (memo_is_of(m, vs, gla, access) && !walk_gpa_open(cpu, vs) && entries_hold(m)) {
-		map->gpa = m->map.gpa + gla % MV_PAGE_SIZE;
-		map->flags = m->map.flags;
+	if (walk_memo_is_of(m, vs->st, gla) && m->cr0 == vs->st->cr0 &&
+	    m->access == access_of(vs, access) && !walk_gpa_open(cpu, vs) &&
+	    mk_window_check(m->entry, m->end, m->entry[0].gpa) >= 0) {
+		map->gpa = m->gpa + gla % MV_PAGE_SIZE;
+		map->flags = m->flags;
 		return 0;
 	}
 	return walk_anew((struct walker){ .cpu = cpu, .vs = vs, .memo = m, .gla = gla,
@@ -375,30 +344,13 @@ int walk(unsigned int cpu, struct vs *vs, uint64_t gla, unsigned int access, str
 			 map, fault);
 }
 
-/* What the memo read is in the window if that is this VM's, however old. */
-int walk_code_byte(unsigned int cpu, struct vs *vs)
+int walk_code(struct vs *vs, uint8_t code[WALK_CODE])
 {
-	const struct memo *m = &memos[cpu].code;
-	unsigned int access;
-	uint64_t gla;
+	unsigned int at = vs->st->rip % MV_PAGE_SIZE;
 
-	KEEP(m);
-	if (!walk_as_exited(vs->st) || cpus[cpu].window != vs->vmid)
+	if (at > MV_PAGE_SIZE - WALK_CODE || walk_code_byte(vs) < 0)
 		return -MK_ENOENT;
-	access = WALK_EXEC | (vs->st->exit.cpl == 3 ? WALK_USER : 0);
-	gla = walk_linear_rip(vs);
-	if (!memo_is_of(m, vs, gla, access))
-		return -MK_ENOENT;
-	return mk_window_check(m->entry, m->end, m->map.gpa + gla % MV_PAGE_SIZE);
-}
-
-int walk_code(unsigned int cpu, struct vs *vs, uint8_t code[WALK_CODE])
-{
-	unsigned int at = walk_linear_rip(vs) % MV_PAGE_SIZE;
-
-	if (at > MV_PAGE_SIZE - WALK_CODE || walk_code_byte(cpu, vs) < 0)
-		return -MK_ENOENT;
-	return mk_window_copy(memos[cpu].code.map.gpa + at, code, WALK_CODE, 0);
+	return mk_window_copy(state_data(vs->st)->code.gpa + at, code, WALK_CODE, 0);
 }
 
 static unsigned int in_page(uint64_t gla, unsigned int len)

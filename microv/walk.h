@@ -35,6 +35,12 @@ static inline int walk_as_exited(const struct mk_state *st)
 	return !(st->dirty & (MK_G_SEG | MK_G_CR));
 }
 
+/* Is it then 64-bit code? */
+static inline int walk_exited_long(const struct mk_state *st)
+{
+	return walk_as_exited(st) && st->exit.long_mode;
+}
+
 int walk_long_mode_now(struct vs *vs);
 unsigned int walk_cpl_now(struct vs *vs);
 int walk_big_code_now(struct vs *vs);
@@ -85,12 +91,32 @@ void walk_answer(struct vs *vs, uint64_t run_flags);
 int walk(unsigned int cpu, struct vs *vs, uint64_t gla, unsigned int access, struct mapping *map,
 	 struct fault *fault);
 
-/* The byte at RIP, if the last walk for code was at this page and still holds; else less than 0. */
-int walk_code_byte(unsigned int cpu, struct vs *vs);
+/* Is it of this page in this paging mode, but for CR0 and what the entries are now? */
+static inline int walk_memo_is_of(const struct walk_memo *m, const struct mk_state *st,
+				  uint64_t gla)
+{
+	return m->gla == gla - gla % MV_PAGE_SIZE && m->cr3 == st->cr3 && m->cr4 == st->cr4 &&
+	       m->efer == st->efer;
+}
+
+/*
+ * The byte at RIP of 64-bit code that has just exited (walk_exited_long), if the last walk for code was
+ * at this page and still holds; else less than 0. The guest may read it: the CPU did, with CR0.PG. And
+ * what it read is in the window if that is this VM's, however old.
+ */
+static inline int walk_code_byte(const struct vs *vs)
+{
+	const struct mk_state *st = vs->st;
+	const struct walk_memo *m = &state_data(vs->st)->code;
+
+	if (cpus[vs->cpu].window != vs->vmid || !walk_memo_is_of(m, st, st->rip))
+		return -MK_ENOENT;
+	return mk_window_check(m->entry, m->end, m->gpa + st->rip % MV_PAGE_SIZE);
+}
 
 /* The same of WALK_CODE bytes, if so many are left of the page. 0 or less. */
 #define WALK_CODE 16U
-int walk_code(unsigned int cpu, struct vs *vs, uint8_t code[WALK_CODE]);
+int walk_code(struct vs *vs, uint8_t code[WALK_CODE]);
 
 /*
  * Copies up to a page between buf and the guest's linear memory (into it with WALK_WRITE).

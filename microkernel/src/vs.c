@@ -219,7 +219,13 @@ s64 vs_destroy(u64 id)
 	return rc;
 }
 
-/* The VS, made busy so that no other CPU runs, reads or destroys it meanwhile. */
+/* Makes a VS busy so that no other CPU runs, reads or destroys it meanwhile. */
+STRAIGHT s64 make_busy(struct vs *vs)
+{
+	return __atomic_exchange_n(&vs->busy, 1, __ATOMIC_ACQUIRE) ? -EBUSY : 0;
+}
+
+/* The VS, made busy; but not if another CPU has its FPU state. */
 STRAIGHT s64 claim(struct cpu *cpu, u64 id, struct vs **vs)
 {
 	u64 e = entry_of(id);
@@ -227,21 +233,12 @@ STRAIGHT s64 claim(struct cpu *cpu, u64 id, struct vs **vs)
 	*vs = vs_of(e);
 	if (!IS_LIVE(e) || (id < MK_GUEST_VS_FIRST && *vs != cpu->root_vs))
 		return -ENOENT;
-	return __atomic_exchange_n(&(*vs)->busy, 1, __ATOMIC_ACQUIRE) ? -EBUSY : 0;
-}
-
-/* Lets go of it again if another CPU has its FPU state. */
-static s64 check_fpu(struct cpu *cpu, struct vs *vs)
-{
-	if (vs->cpu == cpu->id || !fpu_holder(vs))
+	if (make_busy(*vs))
+		return -EBUSY;
+	if ((*vs)->cpu == cpu->id || !fpu_holder(*vs))
 		return 0;
-	vs_unclaim(vs);
+	vs_unclaim(*vs);
 	return -EBUSY;
-}
-
-static s64 claim_all(struct cpu *cpu, u64 id, struct vs **vs)
-{
-	return claim(cpu, id, vs) ?: check_fpu(cpu, *vs);
 }
 
 /* Of a guest's VM that isn't this one's the window shows nothing. */
@@ -251,10 +248,13 @@ STRAIGHT bool window_is_wrong(const struct cpu *cpu, const struct vs *vs)
 }
 
 /* Another VS than the last one. */
-static RARE s64 run_other(struct cpu *cpu, struct vs *vs)
+static RARE s64 run_other(struct cpu *cpu, u64 id)
 {
-	if (check_fpu(cpu, vs))
-		return -EBUSY;
+	struct vs *vs;
+	s64 rc = claim(cpu, id, &vs);
+
+	if (rc)
+		return rc;
 	if (window_is_wrong(cpu, vs))
 		user_window_close(cpu);
 	if (cpu->fpu != vs)
@@ -262,20 +262,20 @@ static RARE s64 run_other(struct cpu *cpu, struct vs *vs)
 	return backend_run(cpu, vs);
 }
 
+/* The one whose FPU state is here isn't destroyed: see vs_destroy. */
 s64 vs_run(struct cpu *cpu, u64 id)
 {
-	struct vs *vs;
-	s64 rc = claim(cpu, id, &vs);
+	struct vs *vs = cpu->fpu;
 
-	if (rc)
-		return rc;
-	return cpu->fpu == vs && !window_is_wrong(cpu, vs) ? backend_run(cpu, vs) : run_other(cpu, vs);
+	if (vs->id != id || window_is_wrong(cpu, vs))
+		return run_other(cpu, id);
+	return make_busy(vs) ?: backend_run(cpu, vs);
 }
 
 s64 vs_fetch(u64 id, u64 groups)
 {
 	struct vs *vs;
-	s64 rc = claim_all(cpu_this(), id, &vs);
+	s64 rc = claim(cpu_this(), id, &vs);
 
 	if (rc)
 		return rc;
@@ -290,7 +290,7 @@ s64 vs_fetch(u64 id, u64 groups)
 s64 vs_fpu(struct cpu *cpu, u64 id, u64 va, bool set)
 {
 	struct vs *vs;
-	s64 rc = id < MK_GUEST_VS_FIRST ? -ENOENT : claim_all(cpu, id, &vs);
+	s64 rc = id < MK_GUEST_VS_FIRST ? -ENOENT : claim(cpu, id, &vs);
 
 	if (rc)
 		return rc;

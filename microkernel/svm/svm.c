@@ -241,10 +241,8 @@ static void debug_regs_take(struct cpu *cpu, struct vs *vs)
 }
 
 /* That root runs is told to all before the entry, and before epoch_join looks: epoch_passed_by. */
-STRAIGHT s64 enter(struct cpu *cpu, struct vs *vs)
+STRAIGHT s64 enter(struct cpu *cpu, struct vs *vs, struct mk_state *s)
 {
-	struct mk_state *s = vs->state;
-
 	if (is_root(vs))
 		__atomic_store_n(&cpu->in_root, 1, __ATOMIC_SEQ_CST);
 	s->entries++;
@@ -255,17 +253,18 @@ STRAIGHT s64 enter(struct cpu *cpu, struct vs *vs)
 static RARE s64 enter_anew(struct cpu *cpu, struct vs *vs)
 {
 	asid_assign(cpu, vs);
-	return enter(cpu, vs);
+	return enter(cpu, vs, vs->state);
 }
 
-STRAIGHT s64 enter_any(struct cpu *cpu, struct vs *vs)
+STRAIGHT s64 enter_any(struct cpu *cpu, struct vs *vs, struct mk_state *s)
 {
-	return vs->asid_generation == cpu->asid_generation ? enter(cpu, vs) : enter_anew(cpu, vs);
+	return vs->asid_generation == cpu->asid_generation ? enter(cpu, vs, s) :
+							     enter_anew(cpu, vs);
 }
 
 s64 svm_enter_again(struct cpu *cpu, struct vs *vs)
 {
-	return enter_any(cpu, vs);
+	return enter_any(cpu, vs, vs->state);
 }
 
 bool svm_guest_exit(struct cpu *cpu, struct vs *vs)
@@ -308,22 +307,19 @@ static RARE s64 enter_with_event(struct cpu *cpu, struct vs *vs)
 {
 	vmcb_of(vs)->event_inj = svm_event_inj(vs->state->inject);
 	vs->state->inject = (struct mk_event){ .type = MK_EVENT_NONE };
-	return enter_any(cpu, vs);
+	return enter_any(cpu, vs, vs->state);
 }
 
 /* The registers that are always valid. */
-STRAIGHT s64 commit(struct cpu *cpu, struct vs *vs)
+STRAIGHT s64 commit(struct cpu *cpu, struct vs *vs, struct mk_state *s, struct vmcb *v)
 {
-	struct mk_state *s = vs->state;
-	struct vmcb *v = vmcb_of(vs);
-
 	v->rax = s->gpr[MK_RAX];
 	v->rsp = s->gpr[MK_RSP];
 	v->rip = s->rip;
 	v->rflags = s->rflags;
 	v->int_state = s->shadow & INT_STATE_SHADOW;
 	v->event_inj = 0;
-	return s->inject.type == MK_EVENT_NONE ? enter_any(cpu, vs) : enter_with_event(cpu, vs);
+	return s->inject.type == MK_EVENT_NONE ? enter_any(cpu, vs, s) : enter_with_event(cpu, vs);
 }
 
 static RARE s64 commit_all(struct cpu *cpu, struct vs *vs, u32 dirty, u32 window)
@@ -331,7 +327,7 @@ static RARE s64 commit_all(struct cpu *cpu, struct vs *vs, u32 dirty, u32 window
 	svm_commit_changed(vs, dirty, window);
 	commit_maps(vs, window);
 	commit_cpu(cpu, vs, dirty);
-	return commit(cpu, vs);
+	return commit(cpu, vs, vs->state, vmcb_of(vs));
 }
 
 /*
@@ -340,13 +336,15 @@ static RARE s64 commit_all(struct cpu *cpu, struct vs *vs, u32 dirty, u32 window
  */
 s64 backend_run(struct cpu *cpu, struct vs *vs)
 {
-	u32 dirty = __atomic_load_n(&vs->state->dirty, __ATOMIC_RELAXED);
-	u32 window = vs->state->window;
+	struct mk_state *s = vs->state;
+	struct vmcb *v = vmcb_of(vs);
+	u32 dirty = __atomic_load_n(&s->dirty, __ATOMIC_RELAXED);
+	u32 window = s->window;
 
 	if (dirty | window | vs->window)
 		return commit_all(cpu, vs, dirty, window);
-	vmcb_of(vs)->v_intr &= ~V_IRQ;
-	return commit(cpu, vs);
+	v->v_intr &= ~V_IRQ;
+	return commit(cpu, vs, s, v);
 }
 
 /*

@@ -210,12 +210,13 @@ static RARE s64 leave_rarely(struct cpu *cpu, struct vs *vs)
 STRAIGHT s64 left(struct cpu *cpu, struct vs *vs, bool root)
 {
 	struct vmcb *v = vmcb_of(vs);
-	u8 why = plain_reason(root, v->exit_code);
+	u8 why;
 
-	if (root)
-		__atomic_store_n(&cpu->in_root, 0, __ATOMIC_SEQ_CST);
 	if (cpu->features & CPU_TCG)
 		hw_rewrite_cr8();
+	if (root)
+		__atomic_store_n(&cpu->in_root, 0, __ATOMIC_SEQ_CST);
+	why = plain_reason(root, v->exit_code);
 	v->clean = CLEAN_ALL;
 	v->tlb_control = TLB_KEEP;
 	if (!why || v->exit_int_info & EVENT_VALID || !epoch_is_joined(cpu))

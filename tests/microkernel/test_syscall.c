@@ -110,6 +110,7 @@ static void shared_page(void **state)
 static void window(void **state)
 {
 	const u64 gpa = 5ULL << 39; /* not in the first slot of the top table */
+	u64 vm;
 
 	(void)state;
 	machine.guest = guest_hlt;
@@ -135,6 +136,20 @@ static void window(void **state)
 	assert_int_equal(call(MK_SYS_VS_RUN, 0, 0, 0, 0, 0), 0);
 	assert_null(machine_user(0, MK_U_WINDOW, false));
 	assert_null(machine_user(0, MK_U_WINDOW + gpa, false));
+
+	/* A guest's run leaves that of its own VM open, and no other. */
+	machine_vm(2, ROOT_RAM + 2 * PAGE_2M, 32);
+	assert_int_equal(call(MK_SYS_SPACE_MAP, 2, 0, ROOT_RAM + PAGE_2M, PAGE_4K, 7), 0);
+	assert_int_equal(call(MK_SYS_VS_CREATE, MK_GUEST_VS_FIRST, 2, 0, 0, 0), 0);
+	for (vm = 2; vm; vm--) {
+		assert_int_equal(call(MK_SYS_VS_RUN, MK_GUEST_VS_FIRST, 0, 0, 0, 0), 0);
+		assert_int_equal(call(MK_SYS_WINDOW_OPEN, vm, 0, 0, 0, 0), 0);
+		assert_int_equal(call(MK_SYS_VS_RUN, MK_GUEST_VS_FIRST, 0, 0, 0, 0), 0);
+		assert_int_equal(!!machine_user(0, MK_U_WINDOW, true), vm == 2);
+	}
+	assert_int_equal(call(MK_SYS_VS_RUN, 0, 0, 0, 0, 0), 0);
+	machine_vs_end(MK_GUEST_VS_FIRST);
+	machine_vm_end(2);
 
 	/* It doesn't outlive its space. */
 	assert_int_equal(call(MK_SYS_WINDOW_OPEN, 1, 0, 0, 0, 0), 0);

@@ -176,6 +176,23 @@ static void busy_vs(void **state)
 	machine_vs_end(ID);
 }
 
+/* Another CPU may read its registers while they are here. */
+static void busy_again(void **state)
+{
+	struct vs *vs;
+
+	(void)state;
+	assert_int_equal(vs_create(ID, VM), 0);
+	assert_int_equal(vs_run(cpu_this(), ID), 0);
+	vs = cpu_this()->fpu;
+	vs->busy = 1;
+	assert_int_equal(vs_run(cpu_this(), ID), -EBUSY);
+	vs->busy = 0;
+	assert_int_equal(vs_run(cpu_this(), ID), 0);
+	run_root(0);
+	machine_vs_end(ID);
+}
+
 /* A CPU that looked the VS up just before it was destroyed must find it busy for ever. */
 static void freed_vs_stays_busy(void **state)
 {
@@ -424,6 +441,7 @@ int main(void)
 		T(state_page),
 		T(destroy_waits),
 		T(busy_vs),
+		T(busy_again),
 		T(freed_vs_stays_busy),
 		T(fpu_state_keeps_it),
 		T(fpu_get_and_set),

@@ -27,6 +27,7 @@ int mk_window_check(const struct mk_window_word *word, const struct mk_window_wo
 	uint64_t value;
 	uint8_t byte;
 
+	assert_true(end - word >= MK_WINDOW_WORDS);
 	for (; word < end; word++)
 		if (mk_window_load(word->gpa, &value) || value != word->value)
 			return -1;

@@ -5,6 +5,7 @@
 #include "fake.h"
 #include "kvmclock.h"
 #include "tsc.h"
+#include "walk.h"
 
 #define KHZ 1500000ULL
 #define SECOND (KHZ * 1000) /* ticks */
@@ -281,6 +282,21 @@ static void wall_clock(void **state)
 	assert_int_equal(fake_ram[WALL + 12], 0);
 }
 
+/* Where root must be asked for the memory, the wall clock is written before a later entry. */
+static void wall_clock_waits(void **state)
+{
+	struct vs vs = { .id = vsid, .vmid = id_vmid(vsid), .st = mk_state(vsid) };
+
+	(void)state;
+	assert_int_equal(HC(0, VM, CLOCK_SET, vmid, 10 * NS, 0), MV_STATUS_SUCCESS);
+	state_data(vs.st)->run_flags = MV_RUN_FLAG_ASK;
+	kvmclock_write(&vs, MSR_WALL_CLOCK, FAKE_RAM, 1);
+	assert_int_equal(kvmclock_enter(&vs), -MK_EAGAIN);
+	assert_int_equal(kvmclock_enter(&vs), -MK_EAGAIN);
+	walk_answer(&vs, MV_RUN_FLAG_NO_MEMORY);
+	assert_int_equal(kvmclock_enter(&vs), 0);
+}
+
 /* Without a stable TSC it is what root told last, on the CPU where the guest is. */
 static void follows_root(void **state)
 {
@@ -344,6 +360,7 @@ int main(void)
 		TEST(guest_moves_its_tsc),
 		TEST(places),
 		TEST(wall_clock),
+		TEST(wall_clock_waits),
 		TEST(follows_root),
 		TEST(off_by_init),
 	};

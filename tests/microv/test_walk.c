@@ -67,6 +67,16 @@ static void paging_off(void **state)
 					    MV_MAP_FLAG_4K_PAGE);
 }
 
+/* A new VS remembers no walk, not even one of a page at 0 with all registers 0. */
+static void nothing_remembered(void **state)
+{
+	(void)state;
+	vs.st->cr0 = 0;
+	assert_int_equal(vs.st->cr3 | vs.st->cr4 | vs.st->efer, 0);
+	assert_int_equal(go(0, WALK_READ), 0);
+	assert_int_equal(map.gpa, 0);
+}
+
 static void mode_32bit(void **state)
 {
 	uint32_t *dir = (uint32_t *)(fake_ram + 0x1000), *table = (uint32_t *)(fake_ram + 0x2000);
@@ -283,11 +293,34 @@ static void copy_faults_as_a_whole(void **state)
 	assert_int_equal(walk_copy(0, &vs, 0x401000, buf, 16, WALK_READ, &fault), -MK_EFAULT);
 }
 
+/* The same walk again gives what it must, whatever was remembered of the last one. */
+static void walked_again(void **state)
+{
+	(void)state;
+	fake_mode_64(id);
+	*entry(0x4000) &= ~W;
+	vs.st->cr0 &= ~CR0_WP;
+	assert_int_equal(go(0x400000, WALK_WRITE), 0);
+	vs.st->cr0 |= CR0_WP;
+	assert_pf(0x400000, WALK_WRITE, PF_P | PF_W);
+	assert_int_equal(go(0x400000, WALK_READ), 0);
+	assert_pf(0x400000, WALK_WRITE | WALK_USER, PF_P | PF_W | PF_U);
+	/* Of a GiB at once, of which there are two entries only. */
+	*entry(0x2000 + 8) = PS | P | W;
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(go(0x40012345, WALK_READ), 0);
+		assert_int_equal(map.gpa, 0x12345);
+	}
+	*entry(0x2000 + 8) |= 0x40000000;
+	assert_int_equal(go(0x40012345, WALK_READ), 0);
+	assert_int_equal(map.gpa, 0x40012345);
+}
+
 /* The byte at RIP is told while all that the last walk depended on is what it was. */
 static void code_byte(void **state)
 {
 	uint64_t *const depends[] = {
-		&vs.st->cr0,   &vs.st->cr3,   &vs.st->cr4,   &vs.st->efer,
+		&vs.st->cr3,   &vs.st->cr4,   &vs.st->efer,
 		entry(0x1000), entry(0x2000), entry(0x3010), entry(0x4000),
 	};
 
@@ -296,36 +329,31 @@ static void code_byte(void **state)
 	vs.st->dirty = 0; /* as an exit leaves it */
 	vs.st->valid = MK_G_ALL;
 	vs.st->exit.long_mode = 1;
-	vs.st->exit.cpl = 0;
 	vs.st->rip = 0x400123;
-	assert_true(walk_code_byte(0, &vs) < 0);
+	assert_true(walk_code_byte(&vs) < 0);
 	assert_int_equal(go(0x400000, WALK_EXEC), 0);
 	for (unsigned int i = 0; i < ARRAY_SIZE(depends); i++) {
 		fake_ram[0x400123] = i;
-		assert_int_equal(walk_code_byte(0, &vs), i);
+		assert_int_equal(walk_code_byte(&vs), i);
 		*depends[i] ^= 1ULL << 11;
-		assert_true(walk_code_byte(0, &vs) < 0);
+		assert_true(walk_code_byte(&vs) < 0);
 		*depends[i] ^= 1ULL << 11;
 	}
-	assert_true(walk_code_byte(1, &vs) < 0);
-	vs.st->exit.cpl = 3;
-	assert_true(walk_code_byte(0, &vs) < 0);
-	vs.st->exit.cpl = 0;
-	vs.st->dirty = MK_G_SEG;
-	assert_true(walk_code_byte(0, &vs) < 0);
-	vs.st->dirty = 0;
+	vs.cpu = 1;
+	assert_true(walk_code_byte(&vs) < 0);
+	vs.cpu = 0;
 	cpus[0].window = 0;
-	assert_true(walk_code_byte(0, &vs) < 0);
+	assert_true(walk_code_byte(&vs) < 0);
 	assert_int_equal(go(0x400000, WALK_EXEC), 0);
-	assert_true(walk_code_byte(0, &vs) >= 0);
+	assert_true(walk_code_byte(&vs) >= 0);
 	vs.st->rip = 0x401000;
-	assert_true(walk_code_byte(0, &vs) < 0);
+	assert_true(walk_code_byte(&vs) < 0);
 
 	/* Nothing is there. */
 	*entry(0x4000) = FAKE_RAM | P | W | U;
 	assert_int_equal(go(0x400000, WALK_EXEC), 0);
 	vs.st->rip = 0x400000;
-	assert_true(walk_code_byte(0, &vs) < 0);
+	assert_true(walk_code_byte(&vs) < 0);
 }
 
 static void gla_to_gpa(void **state)
@@ -347,6 +375,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(paging_off, setup),
+		cmocka_unit_test_setup(nothing_remembered, setup),
 		cmocka_unit_test_setup(mode_32bit, setup),
 		cmocka_unit_test_setup(mode_pae, setup),
 		cmocka_unit_test_setup(mode_64bit, setup),
@@ -358,6 +387,7 @@ int main(void)
 		cmocka_unit_test_setup(recursive_tables, setup),
 		cmocka_unit_test_setup(copies_over_a_page_border, setup),
 		cmocka_unit_test_setup(copy_faults_as_a_whole, setup),
+		cmocka_unit_test_setup(walked_again, setup),
 		cmocka_unit_test_setup(code_byte, setup),
 		cmocka_unit_test_setup(gla_to_gpa, setup),
 	};
