@@ -6,7 +6,7 @@
 
 #define RANGES 512
 
-/* Pages lent to a VM at gpa, or, with another table, donated to it. */
+/* Pages lent to a VM at gpa; or donated to it, with spa for gpa. */
 struct range {
 	u64 gpa, spa, bytes, flags;
 };
@@ -41,11 +41,6 @@ void owners_map(unsigned int vm, const struct mv_mdl_entry_t *e)
 	add(&vms[vm].lent, (struct range){ e->dst, e->src, e->bytes, e->flags });
 }
 
-void owners_donate(unsigned int vm, const struct mv_mdl_entry_t *e)
-{
-	add(&vms[vm].donated, (struct range){ .spa = e->src, .bytes = e->bytes });
-}
-
 /* What is left of r in front of `gpa`, or behind it. */
 static struct range front(struct range r, u64 gpa)
 {
@@ -62,25 +57,40 @@ static struct range behind(struct range r, u64 gpa)
 	return (struct range){ gpa, r.spa + skip, r.bytes - skip, r.flags };
 }
 
-void owners_unmap(unsigned int vm, const struct mv_mdl_entry_t *e)
+/* Takes [from, from + bytes) out of the ranges: how many bytes of it they had. */
+static u64 cut(struct ranges *all, u64 from, u64 bytes)
 {
-	struct ranges *all = &vms[vm].lent;
-	u64 end = e->dst + e->bytes, gone = 0;
+	u64 end = from + bytes, gone = 0;
 	unsigned int i = 0;
 
 	while (i < all->count) {
 		struct range r = all->r[i];
 
-		if (r.gpa >= end || r.gpa + r.bytes <= e->dst) {
+		if (r.gpa >= end || r.gpa + r.bytes <= from) {
 			i++;
 			continue;
 		}
 		all->r[i] = all->r[--all->count];
-		gone += r.bytes - front(r, e->dst).bytes - behind(r, end).bytes;
-		add(all, front(r, e->dst));
+		gone += r.bytes - front(r, from).bytes - behind(r, end).bytes;
+		add(all, front(r, from));
 		add(all, behind(r, end));
 	}
-	FUZZ_CHECK(gone == e->bytes); /* or it wasn't mapped */
+	return gone;
+}
+
+void owners_unmap(unsigned int vm, const struct mv_mdl_entry_t *e)
+{
+	FUZZ_CHECK(cut(&vms[vm].lent, e->dst, e->bytes) == e->bytes); /* or it wasn't mapped */
+}
+
+/* What a VM that is being destroyed had may be root's again before that has ended. */
+void owners_donate(unsigned int vm, const struct mv_mdl_entry_t *e)
+{
+	unsigned int other;
+
+	for (other = 0; other < OWNERS_VMS; other++)
+		FUZZ_CHECK(!cut(&vms[other].donated, e->src, e->bytes) || vms[other].dying);
+	add(&vms[vm].donated, (struct range){ e->src, e->src, e->bytes, 0 });
 }
 
 void owners_destroy(unsigned int vm)

@@ -103,6 +103,9 @@ s64 hostile_call(unsigned int nr, u64 (*random)(void))
 
 	for (i = 0; i < 5 && *shape; i++)
 		a[i] = argument(*shape++, random);
+	/* Of the VSs that there can be, those in the middle are as good as the last. */
+	if (nr == MK_SYS_VS_CREATE && a[0] > MK_GUEST_VS_FIRST + 2 && a[0] < MK_VS_MAX)
+		a[0] = MK_VS_MAX - 1;
 	return machine_syscall(nr, a[0], a[1], a[2], a[3], a[4]).value;
 }
 
