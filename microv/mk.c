@@ -50,6 +50,8 @@ int mk_window_load(uint64_t gpa, uint64_t *value)
 	return window_load(value, (const uint64_t *)(MK_U_WINDOW + gpa));
 }
 
+_Static_assert(MK_WINDOW_WORDS == 3, "as start.S has it");
+
 int mk_window_check(const struct mk_window_word *word, const struct mk_window_word *end,
 		    uint64_t gpa)
 {

@@ -44,7 +44,7 @@ void state_reset(struct mk_state *st, int bsp)
 	st->xcr0 = 1;
 	st->tsc_offset = -rdtsc();
 	st->dirty = MK_G_ALL;
-	data->data.gla = data->code.gla = WALK_NOWHERE;
+	data->data_walk.gla = data->code_walk.gla = WALK_NOWHERE;
 	data->stats.born = rdtsc();
 	data->msrs.mcg_cap = MCE_BANKS;
 	data->msrs.misc_enable = MISC_ENABLE_RESET;

@@ -141,7 +141,7 @@ struct vs_data {
 		};
 		uint32_t events; /* not 0: there are any */
 	};
-	struct walk_memo data, code;
+	struct walk_memo data_walk, code_walk;
 	struct mmio_state mmio;
 	struct vs_time time;
 	struct vs_stats stats;

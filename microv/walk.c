@@ -329,7 +329,7 @@ int walk(unsigned int cpu, struct vs *vs, uint64_t gla, unsigned int access, str
 	 struct fault *fault)
 {
 	struct vs_data *data = state_data(vs->st);
-	struct walk_memo *m = access & WALK_EXEC ? &data->code : &data->data;
+	struct walk_memo *m = access & WALK_EXEC ? &data->code_walk : &data->data_walk;
 
 	state_fetch(vs->id, vs->st, MK_G_CR);
 	if (walk_memo_is_of(m, vs->st, gla) && m->cr0 == vs->st->cr0 &&
@@ -350,7 +350,7 @@ int walk_code(struct vs *vs, uint8_t code[WALK_CODE])
 
 	if (at > MV_PAGE_SIZE - WALK_CODE || walk_code_byte(vs) < 0)
 		return -MK_ENOENT;
-	return mk_window_copy(state_data(vs->st)->code.gpa + at, code, WALK_CODE, 0);
+	return mk_window_copy(state_data(vs->st)->code_walk.gpa + at, code, WALK_CODE, 0);
 }
 
 static unsigned int in_page(uint64_t gla, unsigned int len)

@@ -107,7 +107,7 @@ static inline int walk_memo_is_of(const struct walk_memo *m, const struct mk_sta
 static inline int walk_code_byte(const struct vs *vs)
 {
 	const struct mk_state *st = vs->st;
-	const struct walk_memo *m = &state_data(vs->st)->code;
+	const struct walk_memo *m = &state_data(vs->st)->code_walk;
 
 	if (cpus[vs->cpu].window != vs->vmid || !walk_memo_is_of(m, st, st->rip))
 		return -MK_ENOENT;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* mv_vs_op_run: its input, every exit of a guest, and what is injected. */
 #include "fake.h"
+#include "run.h"
 
 #define SUCCESS MV_STATUS_SUCCESS
 #define UNKNOWN MV_STATUS_FAILURE_UNKNOWN
@@ -104,6 +105,21 @@ static void length_is_found(void **state)
 	run_until_interrupt();
 	assert_int_equal(st->rip, 0x400008);
 	assert_int_equal(fake.opens, 1);
+}
+
+/* What counts is the mode that somebody has set since the exit, not that of the exit's record. */
+static void length_after_a_change(void **state)
+{
+	struct call c = { .cpu = 0 };
+	struct run r = { .c = &c, .vs = { .id = id, .vmid = id_vmid(id), .st = st } };
+
+	(void)state;
+	st->dirty |= MK_G_SEG;
+	st->seg[MK_CS].attrib &= ~MK_ATTR_L;
+	st->exit = (struct mk_exit){ .long_mode = 1, .len = 2 };
+	st->rip = 0xFFFFFFFF;
+	run_skip(&r, 2);
+	assert_int_equal(st->rip, 1);
 }
 
 /* Instructions that do nothing, and how long they are. */
@@ -596,6 +612,7 @@ int main(void)
 		cmocka_unit_test_setup(bad_input, setup),
 		cmocka_unit_test_setup(complete_only_runs_nothing, setup),
 		cmocka_unit_test_setup(length_is_found, setup),
+		cmocka_unit_test_setup(length_after_a_change, setup),
 		cmocka_unit_test_setup(skipped_instructions, setup),
 		cmocka_unit_test_setup(refused_instructions, setup),
 		cmocka_unit_test_setup(single_step, setup),

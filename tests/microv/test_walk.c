@@ -342,6 +342,13 @@ static void code_byte(void **state)
 	vs.cpu = 1;
 	assert_true(walk_code_byte(&vs) < 0);
 	vs.cpu = 0;
+	/* Whoever asks has looked at this: nobody has changed what the exit's record tells. */
+	assert_true(walk_exited_long(vs.st));
+	vs.st->dirty = MK_G_SEG;
+	assert_false(walk_exited_long(vs.st));
+	vs.st->dirty = MK_G_CR;
+	assert_false(walk_exited_long(vs.st));
+	vs.st->dirty = 0;
 	cpus[0].window = 0;
 	assert_true(walk_code_byte(&vs) < 0);
 	assert_int_equal(go(0x400000, WALK_EXEC), 0);
