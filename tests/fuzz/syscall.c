@@ -114,5 +114,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	hostile_end(CPUS);
 	hostile_check(CPUS, true);
 	FUZZ_CHECK(machine_pool() == pool_before);
+	machine_clear_root_ram();
 	return 0;
 }

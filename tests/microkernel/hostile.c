@@ -5,6 +5,7 @@
 #include "elf_image.h"
 
 #define STACK (MK_U_STACK_TOP - MK_U_STACK_SIZE)
+#define LARGEST_DONATION (4 * PAGE_2M)
 #define ARENA_PAGES (3 * PAGE_2M / PAGE_4K) /* from ROOT_RAM on: what is lent and donated */
 
 static const u64 guest_vss[] = { MK_GUEST_VS_FIRST, MK_GUEST_VS_FIRST + 1, MK_GUEST_VS_FIRST + 2,
@@ -106,6 +107,9 @@ s64 hostile_call(unsigned int nr, u64 (*random)(void))
 	/* Of the VSs that there can be, those in the middle are as good as the last. */
 	if (nr == MK_SYS_VS_CREATE && a[0] > MK_GUEST_VS_FIRST + 2 && a[0] < MK_VS_MAX)
 		a[0] = MK_VS_MAX - 1;
+	/* Each page that is donated is written to: of a large piece the first MiB will do. */
+	if (nr == MK_SYS_SPACE_DONATE && a[2] > LARGEST_DONATION && a[2] < MACHINE_RAM_END)
+		a[2] = LARGEST_DONATION;
 	return machine_syscall(nr, a[0], a[1], a[2], a[3], a[4]).value;
 }
 

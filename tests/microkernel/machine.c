@@ -349,6 +349,11 @@ void machine_reset(void)
 	machine.svm_ebx = 16;
 }
 
+void machine_clear_root_ram(void)
+{
+	assert_int_equal(madvise(ram + ROOT_RAM, MACHINE_RAM_END - ROOT_RAM, MADV_REMOVE), 0);
+}
+
 s64 machine_init(void)
 {
 	return ((s64(*)(struct mk_boot *))entries.init)(&machine.boot);
