@@ -107,8 +107,9 @@ s64 hostile_call(unsigned int nr, u64 (*random)(void))
 	/* Of the VSs that there can be, those in the middle are as good as the last. */
 	if (nr == MK_SYS_VS_CREATE && a[0] > MK_GUEST_VS_FIRST + 2 && a[0] < MK_VS_MAX)
 		a[0] = MK_VS_MAX - 1;
-	/* Each page that is donated is written to: of a large piece the first MiB will do. */
-	if (nr == MK_SYS_SPACE_DONATE && a[2] > LARGEST_DONATION && a[2] < MACHINE_RAM_END)
+	/* Each page that is donated is written to: of a large one that is taken, a part will do. */
+	if (nr == MK_SYS_SPACE_DONATE && a[2] > LARGEST_DONATION &&
+	    !space_need(a[0], GPA(~0ULL), SPA(a[1]), a[2], 0))
 		a[2] = LARGEST_DONATION;
 	return machine_syscall(nr, a[0], a[1], a[2], a[3], a[4]).value;
 }

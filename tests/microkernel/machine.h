@@ -71,10 +71,10 @@ struct result machine_syscall(u64 nr, u64 a0, u64 a1, u64 a2, u64 a3, u64 a4);
 
 /* RAM and boot structures; the test may change CPUID and machine.boot before machine_init(). */
 void machine_reset(void);
+s64 machine_init(void);
 
 /* Root's RAM from ROOT_RAM on is zeroes again, and takes no memory here. Nobody else may have it. */
 void machine_clear_root_ram(void);
-s64 machine_init(void);
 
 /* On CPU n: enter() until ring 3 begins. What enter() returned, or 0. Switches to CPU n. */
 s64 machine_launch(unsigned int n);
